@@ -1,0 +1,229 @@
+/**
+ * core: the life of every request in the hub, without I/O (design decision 2).
+ *
+ * Events come in by the functions below with the time; what must happen in the world comes out as a
+ * list of actions, which the caller carries out, in order, before the next event. The core has no
+ * clock, no socket, no database, no thread and no randomness; production, tests and the
+ * deterministic simulation run the same code. One thread uses a core.
+ *
+ * An *entry* is one root; *waiters* are requests that wait for its work, each with a threshold and a
+ * deadline of its own:
+ *
+ *     entry     IDLE ──request──► WANTED ──result meets all waiters──► IDLE
+ *                 ▲                 │ last waiter left
+ *                 └────timer──── LINGERING ──request──► WANTED
+ *
+ *     waiter    HELD ──start──► WAITING ──work found, recorded──► ANSWERING ──durable──► answered
+ *                                  │ deadline                        │ overdue by the grace
+ *                                  └► told "time-out"                └► told "failed"; taken back
+ *                                                                       once durable (FORSAKEN)
+ *
+ * An entry may hold a work (the best found so far) in any state: it answers whoever asks for no
+ * more, until it expires. LINGERING accepts a result that was on its way when the last waiter left.
+ * A request ends in exactly one answer, or in hub_core_leave(); an answer with a work is given only
+ * after the store has made it durable, and only if the work's value reaches the waiter's threshold.
+ *
+ * At most 3 * waiters_max store actions are outstanding at any time: new requests are refused while
+ * waiters_max works are on their way into the store, and a waiter's slot stays taken until the last
+ * of its own store actions has ended.
+ */
+#ifndef DPOW_HUB_CORE_H
+#define DPOW_HUB_CORE_H
+
+#include "base/error.h"
+#include "nano/account.h"
+#include "nano/message.h"
+#include "nano/work.h"
+
+/** Capacities and durations; every one must be positive. */
+struct hub_core_options {
+    size_t entries_max;            /**< Roots known at once; the oldest idle ones make room. */
+    size_t waiters_max;            /**< Requests in hand at once; more are told "busy". */
+    size_t waiters_per_entry_max;  /**< Requests for one root at once; likewise. */
+    uint64_t cache_us;             /**< How long a work is handed out after it was found. */
+    uint64_t linger_us;            /**< How long results are taken after the last waiter left. */
+    uint64_t grace_us;             /**< How long past its deadline a commit may keep a waiter. */
+    uint8_t seed[16];              /**< Keys the hash table: random in production. */
+};
+
+/** The defaults of the hub; the seed is zero and must be filled in. */
+struct hub_core_options hub_core_options_default(void);
+
+/** Names a waiter; never 0, not reused within any time that matters. */
+typedef uint64_t waiter_id;
+
+/** A request that has passed every check of the service API. */
+struct hub_request {
+    uint64_t token;       /**< The caller's; comes back in HUB_REPLY. */
+    int64_t service_id;
+    struct root root;
+    uint64_t threshold;
+    uint64_t start_us;    /**< Not before this time (rate limit); in the past: at once. */
+    uint64_t deadline_us; /**< Without work by then it is told "time-out". */
+};
+
+/** What a request is told. */
+enum hub_answer {
+    HUB_ANSWER_WORK,    /**< Here is the work. */
+    HUB_ANSWER_TIMEOUT, /**< None was found in time. */
+    HUB_ANSWER_BUSY,    /**< Refused for want of capacity, or while the store does not commit. */
+    HUB_ANSWER_STOPPED, /**< The hub stops. */
+    HUB_ANSWER_FAILED,  /**< A work was found but could not be recorded in time. */
+    HUB_ANSWER_REVOKED, /**< The service ceased to exist meanwhile. */
+};
+
+/** How a result was judged (dpow.md 2.3). */
+enum hub_verdict {
+    HUB_RESULT_ACCEPTED,
+    HUB_RESULT_UNWANTED, /**< Nobody asks (any more), it is solved, or the store is far behind. */
+    HUB_RESULT_WEAK,     /**< The value is below what anybody waits for. */
+    HUB_VERDICTS,
+};
+
+enum hub_action_kind {
+    HUB_REPLY,          /**< Answer a request. */
+    HUB_WORK,           /**< Ask the workers for a root. */
+    HUB_CANCEL,         /**< Tell the workers to stop. */
+    HUB_STORE_WORK,     /**< Record a work and its reward; then hub_core_work_stored(). */
+    HUB_STORE_ANSWER,   /**< Count an answer; then hub_core_answer_stored(). After all before it. */
+    HUB_STORE_UNANSWER, /**< Take back a counted answer that was never told; likewise. */
+    HUB_REWARD,         /**< Tell the worker's account of its (durable) reward. */
+};
+
+/** A pair of counters, by enum work_type. */
+struct hub_counts {
+    uint64_t of[WORK_TYPES];
+};
+
+/** The totals of a worker's account after a reward (dpow.md 2.4). */
+struct hub_client_totals {
+    struct hub_counts rewarded;
+    struct hub_counts snapshot;
+    bool has_snapshot;
+};
+
+/** One thing to do. */
+struct hub_action {
+    enum hub_action_kind kind;
+    union {
+        struct {
+            uint64_t token;
+            enum hub_answer answer;
+            int64_t service_id;
+            enum work_type type; /**< WORK only: from the cache (precache), or after a wait. */
+            struct root root;
+            uint64_t nonce;      /**< WORK only. */
+        } reply;
+        struct {
+            struct root root;
+            uint64_t threshold; /**< HUB_WORK only. */
+            enum work_type type;
+        } work;
+        struct {
+            struct root root;
+            uint64_t nonce;
+            uint64_t value;
+            uint64_t threshold; /**< What was asked of the workers. */
+            enum work_type type;
+            struct account account;
+            bool has_account;
+            uint64_t ttl_us;    /**< How long it is handed out from now on. */
+        } store_work;
+        struct {
+            waiter_id waiter;
+            int64_t service_id;
+            enum work_type type;
+        } store_answer;
+        struct {
+            struct account account;
+            struct root root;
+            struct hub_client_totals totals;
+        } reward;
+    };
+};
+
+/** The actions of the last event, in order. Owned by the core, overwritten by the next event. */
+struct hub_actions {
+    const struct hub_action *items;
+    size_t count;
+};
+
+/** What the core has seen and holds. */
+struct hub_core_stats {
+    uint64_t requests;
+    uint64_t answers[HUB_ANSWER_REVOKED + 1]; /**< By enum hub_answer. */
+    uint64_t left;                            /**< Requests whose service hung up. */
+    uint64_t results[HUB_VERDICTS];           /**< By enum hub_verdict. */
+    struct hub_counts rewarded;               /**< Rewards made durable, since the first start. */
+    size_t entries;
+    size_t wanted;                            /**< Roots being searched. */
+    size_t waiters;
+    size_t storing;                           /**< Works handed to the store, not durable yet. */
+};
+
+struct hub_core;
+
+/** @return owned by the caller, or NULL with ERROR_MEMORY or ERROR_INVALID (naming the option) */
+struct hub_core *hub_core_create(const struct hub_core_options *options, struct error *error);
+void hub_core_destroy(struct hub_core *core);
+
+/** What the last event asks for. */
+struct hub_actions hub_core_actions(const struct hub_core *core);
+
+/** When hub_core_timer() is due; UINT64_MAX if never. */
+uint64_t hub_core_next_timer(const struct hub_core *core);
+
+void hub_core_stats(const struct hub_core *core, struct hub_core_stats *stats);
+
+/** Start: a work of an earlier run, still good for ttl_us. Ignored when there is no room. */
+void hub_core_restore_work(struct hub_core *core, uint64_t now_us, const struct root *root,
+                           uint64_t nonce, enum work_type type, uint64_t ttl_us);
+
+/** Start: the pool's totals of earlier runs. */
+void hub_core_restore_rewarded(struct hub_core *core, const struct hub_counts *rewarded);
+
+/**
+ * A service asks.
+ * @return the waiter, for hub_core_leave(); 0 if the answer is among the actions already
+ */
+waiter_id hub_core_request(struct hub_core *core, uint64_t now_us,
+                           const struct hub_request *request);
+
+/** A service hung up: it gets no answer. Ignored if the waiter has been answered. */
+void hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id waiter);
+
+/**
+ * A worker's result.
+ * @param account whom to reward; NULL if the result named no valid account
+ */
+enum hub_verdict hub_core_result(struct hub_core *core, uint64_t now_us, const struct root *root,
+                                 uint64_t nonce, const struct account *account);
+
+/** The action HUB_STORE_WORK has ended; totals are NULL if it brought no durable reward. */
+void hub_core_work_stored(struct hub_core *core, enum work_type type, const struct root *root,
+                          const struct account *account, const struct hub_client_totals *totals);
+
+/** How the action HUB_STORE_ANSWER or HUB_STORE_UNANSWER ended. */
+enum hub_stored { HUB_STORED, HUB_STORED_NO_SERVICE, HUB_NOT_STORED };
+
+void hub_core_answer_stored(struct hub_core *core, waiter_id waiter, enum hub_stored stored);
+
+/** Deadlines, starts and expiries that are due. */
+void hub_core_timer(struct hub_core *core, uint64_t now_us);
+
+/** The broker is back after an absence: what is wanted is asked for again. */
+void hub_core_broker_back(struct hub_core *core);
+
+/** Commits fail (false) or work again (true): while they fail, new requests are refused. */
+void hub_core_store_health(struct hub_core *core, bool healthy);
+
+/** New requests are told HUB_ANSWER_STOPPED from now on; what is in hand goes on. */
+void hub_core_drain(struct hub_core *core);
+
+/** Whether no request is in hand. */
+bool hub_core_drained(const struct hub_core *core);
+
+/** Answers whoever waits with HUB_ANSWER_STOPPED and cancels all searches. */
+void hub_core_abort(struct hub_core *core);
+
+#endif

@@ -1,0 +1,179 @@
+#include "hub/services.h"
+
+#include "base/random.h"
+#include "base/table.h"
+#include "nano/blake2b.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct services {
+    struct service **list;
+    size_t count;
+    size_t capacity;
+    struct table *by_name;
+    struct table *by_id;
+};
+
+struct key {
+    uint8_t bytes[32];
+};
+
+static struct key name_key(const char *name)
+{
+    struct key key;
+    blake2b(name, strlen(name), key.bytes, sizeof key.bytes);
+    return key;
+}
+
+static struct key id_key(int64_t id)
+{
+    struct key key = {{0}};
+    store_le64(key.bytes, (uint64_t)id);
+    return key;
+}
+
+struct services *services_create(struct error *error)
+{
+    uint8_t seed[16];
+    random_system(seed, sizeof seed);
+    struct services *services = calloc(1, sizeof *services);
+    if (services != NULL) {
+        services->by_name = table_create(SERVICES_MAX, seed);
+        services->by_id = table_create(SERVICES_MAX, seed);
+    }
+    if (services == NULL || services->by_name == NULL || services->by_id == NULL) {
+        services_destroy(services);
+        (void)error_set(error, ERROR_MEMORY, "no memory for the directory of services");
+        return NULL;
+    }
+    return services;
+}
+
+void services_destroy(struct services *services)
+{
+    if (services == NULL)
+        return;
+    for (size_t i = 0; i < services->count; i++)
+        free(services->list[i]);
+    table_destroy(services->by_name);
+    table_destroy(services->by_id);
+    free(services->list);
+    free(services);
+}
+
+static bool grow(struct services *services)
+{
+    if (services->count < services->capacity)
+        return true;
+    const size_t capacity = services->capacity == 0 ? 16 : 2 * services->capacity;
+    struct service **list = realloc(services->list, capacity * sizeof *list);
+    if (list == NULL)
+        return false;
+    services->list = list;
+    services->capacity = capacity;
+    return true;
+}
+
+bool services_add(struct services *services, const struct service_record *record,
+                  struct error *error)
+{
+    if (services_find(services, record->name) != NULL)
+        return error_set(error, ERROR_EXISTS, "service %s exists already", record->name);
+    if (services->count >= SERVICES_MAX)
+        return error_set(error, ERROR_LIMIT, "there are %d services already", SERVICES_MAX);
+    struct service *service = calloc(1, sizeof *service);
+    if (service == NULL || !grow(services)) {
+        free(service);
+        return error_set(error, ERROR_MEMORY, "no memory for service %s", record->name);
+    }
+    service->record = *record;
+    const bool named = table_insert(services->by_name, name_key(record->name).bytes, service);
+    const bool numbered = table_insert(services->by_id, id_key(record->id).bytes, service);
+    assert(named && numbered && "the tables have room for SERVICES_MAX");
+    (void)named;
+    (void)numbered;
+    services->list[services->count++] = service;
+    return true;
+}
+
+struct service *services_find(const struct services *services, const char *name)
+{
+    return table_find(services->by_name, name_key(name).bytes);
+}
+
+struct service *services_by_id(const struct services *services, int64_t id)
+{
+    return table_find(services->by_id, id_key(id).bytes);
+}
+
+size_t services_count(const struct services *services)
+{
+    return services->count;
+}
+
+struct service *services_at(const struct services *services, size_t index)
+{
+    return services->list[index];
+}
+
+bool service_name_valid(struct slice name)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    if (name.length == 0 || name.length >= SERVICE_NAME_SIZE)
+        return false;
+    for (size_t i = 0; i < name.length; i++)
+        if (memchr(allowed, name.data[i], sizeof allowed - 1) == NULL)
+            return false;
+    return true;
+}
+
+bool service_rate_valid(double rate_per_s)
+{
+    return rate_per_s >= 0.01 && rate_per_s <= 1e6;
+}
+
+bool service_website_valid(struct slice website)
+{
+    if (website.length == 0)
+        return true;
+    const size_t scheme = website.length > 8 && memcmp(website.data, "https://", 8) == 0  ? 8
+                          : website.length > 7 && memcmp(website.data, "http://", 7) == 0 ? 7
+                                                                                          : 0;
+    if (scheme == 0 || website.length >= SERVICE_WEBSITE_SIZE)
+        return false;
+    for (size_t i = scheme; i < website.length; i++)
+        if (website.data[i] <= ' ' || website.data[i] == 127 ||
+            memchr("\"'<>\\`", website.data[i], 6) != NULL)
+            return false;
+    return true;
+}
+
+bool service_admit(struct service *service, uint64_t now_us, uint64_t timeout_us,
+                   uint64_t *start_us, unsigned *retry_after_s)
+{
+    const double rate = service->record.rate_per_s;
+    const uint64_t interval_us = (uint64_t)(1e6 / rate);
+    const uint64_t rest_us =
+        rate * SERVICE_BURST_SECONDS > 1 ? SERVICE_BURST_SECONDS * 1000000ULL - interval_us : 0;
+    const uint64_t idle_since = now_us > rest_us ? now_us - rest_us : 0;
+    const uint64_t slot_us =
+        service->next_start_us > idle_since ? service->next_start_us : idle_since;
+    const uint64_t wait_us = slot_us > now_us ? slot_us - now_us : 0;
+    if (wait_us >= timeout_us || service->open >= SERVICE_OPEN_MAX) {
+        const uint64_t excess_us = wait_us >= timeout_us ? wait_us - timeout_us : 0;
+        *retry_after_s = (unsigned)(excess_us / 1000000) + 1;
+        return false;
+    }
+    service->next_start_us = slot_us + interval_us;
+    service->open++;
+    *start_us = now_us + wait_us;
+    return true;
+}
+
+void service_release(struct service *service)
+{
+    assert(service->open > 0);
+    service->open--;
+}

@@ -1,0 +1,69 @@
+/**
+ * services: the directory of who may ask for work, in memory, with their rates and counters.
+ *
+ * The store is the truth; the hub loads the directory at start and changes it when the store has
+ * committed a change. One thread uses a directory. No I/O; the time is a parameter.
+ */
+#ifndef DPOW_HUB_SERVICES_H
+#define DPOW_HUB_SERVICES_H
+
+#include "base/error.h"
+#include "store/store.h"
+
+enum {
+    SERVICES_MAX = 65536,
+    SERVICE_OPEN_MAX = 4096,     /**< Requests of one service in hand at once. */
+    SERVICE_BURST_SECONDS = 2,   /**< A rested service may start this much of its rate at once. */
+    SERVICE_RATE_DEFAULT = 100,  /**< Requests a second, where the operator names none. */
+};
+
+/** A service in the directory. Owned by the directory; its address never changes. */
+struct service {
+    struct service_record record;  /**< Counters included: what was answered durably. */
+    uint64_t next_start_us;        /**< When the next request would start at the bare rate. */
+    size_t open;                   /**< Requests in hand. */
+};
+
+struct services;
+
+/** @return owned by the caller, or NULL with ERROR_MEMORY */
+struct services *services_create(struct error *error);
+void services_destroy(struct services *services);
+
+/** Adds a service as the store has it; copied. ERROR_EXISTS, ERROR_LIMIT, ERROR_MEMORY. */
+bool services_add(struct services *services, const struct service_record *record,
+                  struct error *error);
+
+/** By login name, or NULL. */
+struct service *services_find(const struct services *services, const char *name);
+
+/** By the store's number, or NULL. */
+struct service *services_by_id(const struct services *services, int64_t id);
+
+size_t services_count(const struct services *services);
+
+/** The services in the order they were added. */
+struct service *services_at(const struct services *services, size_t index);
+
+/** Whether a text can be a login name: 1 to 64 of A–Z a–z 0–9 . _ - */
+bool service_name_valid(struct slice name);
+
+/** Whether a rate is acceptable: 0.01 to 1,000,000 requests a second. */
+bool service_rate_valid(double rate_per_s);
+
+/** Whether a text may be shown as a website: empty, or http(s):// with no white space or quotes. */
+bool service_website_valid(struct slice website);
+
+/**
+ * Token bucket (dpow.md 3.5): admits a request, at once or after a hold that counts towards its
+ * time-out, or refuses it because it could not start in time or too many are in hand.
+ * @param start_us when it may start, if admitted; service->open is then one more
+ * @param retry_after_s if refused: after how many seconds asking again can succeed, at least 1
+ */
+bool service_admit(struct service *service, uint64_t now_us, uint64_t timeout_us,
+                   uint64_t *start_us, unsigned *retry_after_s);
+
+/** An admitted request has been answered or has left. */
+void service_release(struct service *service);
+
+#endif

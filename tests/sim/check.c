@@ -1,0 +1,90 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool store_has(const struct world *world, const struct root *root, uint64_t nonce)
+{
+    for (size_t i = world->work_count; i-- > 0;)
+        if (world->works[i].nonce == nonce &&
+            memcmp(&world->works[i].root, root, sizeof *root) == 0)
+            return true;
+    return false;
+}
+
+static void check_work_reply(struct world *world, const struct sim_request *request,
+                             const struct hub_action *action)
+{
+    if (!work_valid(action->reply.nonce, &request->request.root, request->request.threshold))
+        world_fail(world, "an answer is below the threshold that was asked");
+    if (memcmp(&action->reply.root, &request->request.root, sizeof action->reply.root) != 0)
+        world_fail(world, "an answer is for another root");
+    if (!request->answer_durable)
+        world_fail(world, "an answer was told before it was durable");
+    if (!store_has(world, &action->reply.root, action->reply.nonce))
+        world_fail(world, "a work was told before it was durable");
+    if (world->now_us > request->request.deadline_us + world->options.grace_us)
+        world_fail(world, "an answer came after its deadline and grace");
+}
+
+void check_reply(struct world *world, const struct sim_request *request,
+                 const struct hub_action *action)
+{
+    const uint64_t deadline_us = request->request.deadline_us;
+    if (action->reply.answer == HUB_ANSWER_WORK)
+        check_work_reply(world, request, action);
+    if (action->reply.answer == HUB_ANSWER_TIMEOUT && world->now_us != deadline_us)
+        world_fail(world, "a time-out was told at another moment than its deadline");
+    if (action->reply.answer == HUB_ANSWER_FAILED &&
+        world->now_us != deadline_us + world->options.grace_us)
+        world_fail(world, "a failure was told at another moment than the end of the grace");
+    if (action->reply.answer == HUB_ANSWER_REVOKED || action->reply.answer == HUB_ANSWER_STOPPED)
+        world_fail(world, "nothing was revoked or stopped in this world");
+}
+
+void check_reward(struct world *world, const struct hub_action *action)
+{
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        if (memcmp(&world->accounts[i], &action->reward.account, sizeof world->accounts[i]) != 0)
+            continue;
+        world->told_rewards[i]++;
+        if (world->told_rewards[i] > world->durable_rewards[i])
+            world_fail(world, "a reward was told before it was durable");
+    }
+}
+
+/* Durable answers of a service = those told + those whose service left or whose hub crashed. */
+static void check_counts(struct world *world)
+{
+    uint64_t expected[SERVICES + 1] = {0};
+    for (size_t i = 0; i < world->request_count; i++) {
+        const struct sim_request *request = &world->requests[i];
+        const bool told = request->state == REQUEST_ANSWERED && request->answer == HUB_ANSWER_WORK;
+        if (told && !request->answer_durable)
+            world_fail(world, "request %zu was told a work that is not counted", i);
+        if (request->state == REQUEST_ANSWERED && !told && request->answer_durable)
+            world_fail(world, "request %zu is counted, but was told %d", i, (int)request->answer);
+        if (request->answer_durable)
+            expected[request->request.service_id]++;
+    }
+    for (size_t i = 1; i <= SERVICES; i++)
+        if (expected[i] != world->durable_answers[i])
+            world_fail(world, "service %zu has %" PRIu64 " answers counted instead of %" PRIu64, i,
+                       world->durable_answers[i], expected[i]);
+}
+
+void check_end(struct world *world)
+{
+    struct hub_core_stats stats;
+    hub_core_stats(world->core, &stats);
+    for (size_t i = 0; i < world->request_count; i++)
+        if (world->requests[i].state == REQUEST_OPEN)
+            world_fail(world, "request %zu was never answered", i);
+    if (stats.waiters != 0 || stats.wanted != 0 || stats.entries != 0)
+        world_fail(world, "%zu waiters, %zu wanted and %zu entries are left", stats.waiters,
+                   stats.wanted, stats.entries);
+    for (size_t i = 0; i < ROOTS; i++)
+        if (world->asked[i] && world->faults.crashes == 0)
+            world_fail(world, "root %zu was asked for and never cancelled", i);
+    check_counts(world);
+}
