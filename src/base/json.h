@@ -3,7 +3,8 @@
  *
  * The reader (RFC 8259) finds values as slices of the text, so that a value can be echoed to the
  * letter. It refuses what other readers disagree about: duplicate keys, invalid UTF-8, unpaired
- * surrogate escapes, leading zeros, bytes after the value. Thread-safe: it keeps no state.
+ * surrogate escapes, leading zeros, bytes after the value. (Duplicates are looked for among the members
+ * of the outermost object, the only ones that are ever used.) Thread-safe: it keeps no state.
  */
 #ifndef DPOW_BASE_JSON_H
 #define DPOW_BASE_JSON_H
@@ -36,7 +37,7 @@ struct json_value {
 struct json_object {
     size_t count;
     struct {
-        struct slice name; /**< As written between the quotes, escapes not resolved. */
+        struct slice name; /**< As written, quotes included, escapes not resolved. */
         struct json_value value;
     } members[JSON_MEMBERS_MAX];
 };
@@ -71,15 +72,9 @@ struct json_value json_find(const struct json_object *object, const char *name);
 bool json_string(struct json_value value, char *text, size_t size, size_t *length);
 
 /**
- * The characters of a string that has no escapes, without a copy.
- * @return false if it is no string or has a backslash; nothing the protocol's fields may hold
- *         (hex, accounts, numbers) needs one
- */
-bool json_plain_string(struct json_value value, struct slice *text);
-
-/**
- * Reads a number, or a string that holds a number by JSON's grammar and nothing else.
- * @param number the nearest double; may be infinite for a number too large
+ * Reads a number, or a string that holds a number by JSON's grammar and nothing else, of less than
+ * 512 characters.
+ * @param number the nearest double; infinite for a number too large
  */
 bool json_number(struct json_value value, double *number);
 

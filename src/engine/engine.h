@@ -2,8 +2,9 @@
  * engine: searches nonces for roots on this machine's devices.
  *
  * Start here. `kernel.h` lists the CPU kernels (one file per instruction set) and chooses among
- * them; `cpu.c` makes searchers of them; `engine.c` owns the threads, the queue and the answers. A
- * new kind of device is a new `struct searcher_ops` (searcher.h) and a line in devices.c.
+ * them; `searcher_cpu.c` makes a searcher of one; `engine.c` owns the threads, the queue and the
+ * answers; `devices.h` reads the user's list of devices. A new kind of device is a new
+ * `struct searcher_ops` (searcher.h) and a line in engine.c, where searchers are made.
  *
  * This layer includes `base` and `nano` only.
  */
@@ -13,7 +14,11 @@
 #include "base/error.h"
 #include "nano/work.h"
 
-enum { ENGINE_QUEUE_MAX = 65536 }; /**< Searches one engine holds at most. */
+enum {
+    ENGINE_QUEUE_MAX = 65536,  /**< Searches one engine holds at most. */
+    ENGINE_DEVICES_MAX = 16,   /**< Devices one engine drives at most. */
+    ENGINE_THREADS_MAX = 1024, /**< Threads of one device at most. */
+};
 
 /** Searches of a higher class go first, and interrupt lower ones; within a class, first come. */
 enum search_priority { SEARCH_PRECACHE, SEARCH_ONDEMAND, SEARCH_PRIORITIES };
@@ -45,16 +50,19 @@ struct search_end {
  */
 typedef void (*search_end_callback)(void *context, const struct search_end *end);
 
-/** One kernel on some threads, or one GPU. */
+/** What a device is. */
+enum device_kind { DEVICE_CPU };
+
+/** One kernel on some threads. */
 struct device_choice {
-    enum device_kind { DEVICE_CPU } kind;
-    unsigned threads;   /**< CPU: how many, 1 to 1024. */
+    enum device_kind kind;
+    unsigned threads;   /**< CPU: how many, 1 to ENGINE_THREADS_MAX. */
     const char *kernel; /**< CPU: the name of a kernel; NULL chooses the fastest supported. */
 };
 
 struct engine_options {
     const struct device_choice *devices;
-    size_t device_count;        /**< At least 1. */
+    size_t device_count;        /**< 1 to ENGINE_DEVICES_MAX. */
     search_end_callback on_end;
     void *context;              /**< Given to on_end. */
 };
@@ -64,6 +72,7 @@ struct engine_stats {
     uint64_t hashes;    /**< Nonces tried since the start, all devices. */
     uint64_t found;
     uint64_t cancelled;
+    uint64_t errors;    /**< Nonces a device called found that were not: it works no more as it did.*/
     size_t queued;      /**< Searches in hand, the running one included. */
 };
 
@@ -96,6 +105,19 @@ bool engine_cancel(struct engine *engine, search_id id);
 
 /** The counters now, exact to one batch per thread. Any thread. */
 void engine_stats(struct engine *engine, struct engine_stats *stats);
+
+/** What one device is and has done. */
+struct engine_device {
+    enum device_kind kind;
+    const char *kernel; /**< CPU: the kernel in use. */
+    unsigned threads;
+    uint64_t hashes;    /**< Nonces tried since the start. */
+};
+
+size_t engine_device_count(const struct engine *engine);
+
+/** A device by number, below engine_device_count(). Any thread. */
+void engine_device(struct engine *engine, size_t index, struct engine_device *device);
 
 /** How many CPU threads this process may use: the affinity mask, at least 1. */
 unsigned engine_cpu_threads(void);

@@ -36,7 +36,9 @@ struct http_handlers {
      *  comes first. */
     void (*on_request)(void *context, struct http_exchange *exchange,
                        const struct http_request *request);
-    /** The peer left before its answer; the exchange ceases to exist when this returns. */
+    /** The peer left before its answer; the exchange ceases to exist when this returns. A peer that
+     *  closes its sending side counts as gone: callers that hang up are common, and a search must
+     *  not go on for them. */
     void (*on_gone)(void *context, struct http_exchange *exchange);
     /** An upgrade request for this path: whether to accept it (otherwise 404). */
     bool (*on_upgrade)(void *context, const struct http_request *request);

@@ -1,0 +1,140 @@
+/**
+ * kernel_rounds: the search loop, written once for every instruction set.
+ *
+ * The including file defines, before the include:
+ *   vec                 a vector of LANES 64-bit words
+ *   LANES, STREAMS      words in a vector; vectors in flight, as many as the registers bear
+ *   vec_set, vec_count  a word in every lane; start, start + 1, … in the lanes
+ *   vec_add, vec_xor, vec_rotate32, vec_rotate24, vec_rotate16, vec_rotate63
+ *   vec_at_least(value, task)  a bit for each lane whose value, still without the first initial
+ *                       word mixed in, meets the task's threshold
+ *
+ * What is left out, against the full function (nano.md 3; RFC 7693): eleven of sixteen message
+ * words are zero and are not added; columns 1 to 3 of the first round do not depend on the nonce and
+ * come ready in the task; of the last round only what leads to words 0 and 8 survives the compiler.
+ */
+#ifndef DPOW_ENGINE_KERNEL_ROUNDS_H
+#define DPOW_ENGINE_KERNEL_ROUNDS_H
+
+#include "engine/kernel.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { MESSAGE_WORDS = 5 }; /* the nonce and the root; the rest of the block is zero */
+
+/* The working state of every stream, and the message words that are not zero. */
+struct rounds {
+    vec v[16][STREAMS];
+    vec m[MESSAGE_WORDS][STREAMS];
+};
+
+INLINE void add_word(vec a[STREAMS], const struct rounds *r, int word)
+{
+    if (word >= MESSAGE_WORDS)
+        return;
+    for (int s = 0; s < STREAMS; s++)
+        a[s] = vec_add(a[s], r->m[word][s]);
+}
+
+/* The mixing function on one column or diagonal of all streams. */
+INLINE void mix(struct rounds *r, int a, int b, int c, int d, int x, int y)
+{
+    add_word(r->v[a], r, x);
+    for (int s = 0; s < STREAMS; s++)
+        r->v[a][s] = vec_add(r->v[a][s], r->v[b][s]);
+    for (int s = 0; s < STREAMS; s++)
+        r->v[d][s] = vec_rotate32(vec_xor(r->v[d][s], r->v[a][s]));
+    for (int s = 0; s < STREAMS; s++)
+        r->v[c][s] = vec_add(r->v[c][s], r->v[d][s]);
+    for (int s = 0; s < STREAMS; s++)
+        r->v[b][s] = vec_rotate24(vec_xor(r->v[b][s], r->v[c][s]));
+    add_word(r->v[a], r, y);
+    for (int s = 0; s < STREAMS; s++)
+        r->v[a][s] = vec_add(r->v[a][s], r->v[b][s]);
+    for (int s = 0; s < STREAMS; s++)
+        r->v[d][s] = vec_rotate16(vec_xor(r->v[d][s], r->v[a][s]));
+    for (int s = 0; s < STREAMS; s++)
+        r->v[c][s] = vec_add(r->v[c][s], r->v[d][s]);
+    for (int s = 0; s < STREAMS; s++)
+        r->v[b][s] = vec_rotate63(vec_xor(r->v[b][s], r->v[c][s]));
+}
+
+INLINE void mix_diagonals(struct rounds *r, const int s[16])
+{
+    mix(r, 0, 5, 10, 15, s[8], s[9]);
+    mix(r, 1, 6, 11, 12, s[10], s[11]);
+    mix(r, 2, 7, 8, 13, s[12], s[13]);
+    mix(r, 3, 4, 9, 14, s[14], s[15]);
+}
+
+INLINE void mix_round(struct rounds *r, const int s[16])
+{
+    mix(r, 0, 4, 8, 12, s[0], s[1]);
+    mix(r, 1, 5, 9, 13, s[2], s[3]);
+    mix(r, 2, 6, 10, 14, s[4], s[5]);
+    mix(r, 3, 7, 11, 15, s[6], s[7]);
+    mix_diagonals(r, s);
+}
+
+/* All twelve rounds; the first begins behind its columns 1 to 3. */
+INLINE void mix_rounds(struct rounds *r)
+{
+    static const int s0[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const int s1[16] = {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3};
+    static const int s2[16] = {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4};
+    static const int s3[16] = {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8};
+    static const int s4[16] = {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13};
+    static const int s5[16] = {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9};
+    static const int s6[16] = {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11};
+    static const int s7[16] = {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10};
+    static const int s8[16] = {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5};
+    static const int s9[16] = {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0};
+    mix(r, 0, 4, 8, 12, 0, 1);
+    mix_diagonals(r, s0);
+    mix_round(r, s1);
+    mix_round(r, s2);
+    mix_round(r, s3);
+    mix_round(r, s4);
+    mix_round(r, s5);
+    mix_round(r, s6);
+    mix_round(r, s7);
+    mix_round(r, s8);
+    mix_round(r, s9);
+    mix_round(r, s0);
+    mix_round(r, s1);
+}
+
+/* The lanes that meet the threshold, one bit each, lowest nonce first. */
+INLINE uint64_t try_group(const struct kernel_task *task, uint64_t start)
+{
+    struct rounds r;
+    uint64_t hits = 0;
+    for (int s = 0; s < STREAMS; s++) {
+        r.m[0][s] = vec_count(start + (uint64_t)(s * LANES));
+        for (int i = 0; i < 4; i++)
+            r.m[1 + i][s] = vec_set(task->root[i]);
+        for (int i = 0; i < 16; i++)
+            r.v[i][s] = vec_set(task->state[i]);
+    }
+    mix_rounds(&r);
+    for (int s = 0; s < STREAMS; s++)
+        hits |= (uint64_t)vec_at_least(vec_xor(r.v[0][s], r.v[8][s]), task) << (s * LANES);
+    return hits;
+}
+
+static struct kernel_result rounds_search(const struct kernel_task *task, uint64_t start,
+                                          uint64_t count)
+{
+    enum { GROUP = LANES * STREAMS };
+    const uint64_t groups = (count - 1) / GROUP + 1;
+    for (uint64_t i = 0; i < groups; i++) {
+        const uint64_t first = start + i * GROUP;
+        const uint64_t hits = try_group(task, first);
+        if (__builtin_expect(hits != 0, 0))
+            return (struct kernel_result){
+                true, first + (uint64_t)__builtin_ctzll(hits), (i + 1) * GROUP};
+    }
+    return (struct kernel_result){false, 0, groups * GROUP};
+}
+
+#endif

@@ -1,0 +1,82 @@
+#include "hub/answer.h"
+
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+static struct json_writer begin(char *buffer, size_t size)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, buffer, size);
+    json_begin_object(&writer);
+    return writer;
+}
+
+static size_t end(struct json_writer *writer, struct slice id)
+{
+    if (id.length > 0) {
+        json_key(writer, "id");
+        json_write_raw(writer, id);
+    }
+    json_end_object(writer);
+    return writer->length;
+}
+
+size_t answer_work(char *buffer, const struct root *root, uint64_t nonce, struct slice id)
+{
+    char work[17];
+    char hash[65];
+    work_format(nonce, work);
+    root_format(root, hash);
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length);
+    json_key(&writer, "work");
+    json_write_text(&writer, work);
+    json_key(&writer, "hash");
+    json_write_text(&writer, hash);
+    return end(&writer, id);
+}
+
+size_t answer_error(char *buffer, const char *error, struct slice id)
+{
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length + 6 * strlen(error));
+    json_key(&writer, "error");
+    json_write_text(&writer, error);
+    return end(&writer, id);
+}
+
+size_t answer_timeout(char *buffer, struct slice id)
+{
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length);
+    json_key(&writer, "error");
+    json_write_text(&writer, "Timeout reached without work");
+    json_key(&writer, "timeout");
+    json_write_bool(&writer, true);
+    return end(&writer, id);
+}
+
+size_t answer_too_many(char *buffer, unsigned retry_after_s, struct slice id)
+{
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length);
+    json_key(&writer, "error");
+    json_write_text(&writer, "Too many requests");
+    json_key(&writer, "retry_after");
+    json_write_u64(&writer, retry_after_s);
+    return end(&writer, id);
+}
+
+size_t answer_internal(char *buffer, int64_t wall_us, uint64_t number, struct slice id)
+{
+    const time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm local;
+    char stamp[32] = "";
+    if (localtime_r(&seconds, &local) != NULL)
+        (void)strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
+    char text[160];
+    (void)snprintf(text, sizeof text,
+                   "Unknown error, please report the following timestamp to the maintainers: "
+                   "%s.%06d %" PRIu64,
+                   stamp, (int)(wall_us % 1000000), number);
+    return answer_error(buffer, text, id);
+}

@@ -1,0 +1,35 @@
+/**
+ * answer: the JSON that services get (dpow.md 3.3), the same for POST and WebSocket. No I/O.
+ */
+#ifndef DPOW_HUB_ANSWER_H
+#define DPOW_HUB_ANSWER_H
+
+#include "base/bytes.h"
+#include "nano/work.h"
+
+/** Room an answer needs beyond its id and the text of its error. */
+enum { ANSWER_ROOM = 512 };
+
+/**
+ * `{"work","hash"[,"id"]}`
+ * @param id the JSON text of the request's id, echoed to the letter; empty if it had none
+ * @return the answer's length; buffer must have ANSWER_ROOM + id.length bytes
+ */
+size_t answer_work(char *buffer, const struct root *root, uint64_t nonce, struct slice id);
+
+/** `{"error"[,"id"]}`; buffer must have ANSWER_ROOM + id.length + 6 * strlen(error) bytes. */
+size_t answer_error(char *buffer, const char *error, struct slice id);
+
+/** The error of an expired wait: `{"error","timeout":true[,"id"]}`. */
+size_t answer_timeout(char *buffer, struct slice id);
+
+/** `{"error":"Too many requests","retry_after":N[,"id"]}`, in seconds. */
+size_t answer_too_many(char *buffer, unsigned retry_after_s, struct slice id);
+
+/**
+ * The internal error: the original's prefix, the local time, and a number that the log has too.
+ * @param wall_us microseconds since 1970
+ */
+size_t answer_internal(char *buffer, int64_t wall_us, uint64_t number, struct slice id);
+
+#endif

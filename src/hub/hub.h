@@ -1,0 +1,41 @@
+/**
+ * hub: services ask for work, workers find it, the hub stands between and keeps the books.
+ *
+ * Start here, then core.h: the life of a request as a state machine without I/O. Around it, one
+ * file an adapter: service_api (POST and WebSocket; with service_request, services, credential,
+ * answer), worker_link (MQTT), broker (the hub's own Mosquitto), ledger (the store), statistics and
+ * health (what is shown), control and admin (the operator). hub.c wires them to one event loop.
+ *
+ * This folder includes `base`, `nano`, `net` and `store`; core*.c only `base` and `nano`.
+ */
+#ifndef DPOW_HUB_HUB_H
+#define DPOW_HUB_HUB_H
+
+#include "base/error.h"
+#include "base/log.h"
+#include "nano/difficulty.h"
+#include "net/url.h"
+
+/** Everything an operator can choose. Texts are borrowed for the hub's life. */
+struct hub_options {
+    const char *data_directory;             /**< Created with mode 0700 if it is missing. */
+    const char *store_url;                  /**< NULL: "sqlite:" in the data directory. */
+    const char *broker_url;                 /**< NULL: a Mosquitto of its own. */
+    struct listen_address listen;           /**< Service API. */
+    struct listen_address mqtt_listen;      /**< Own broker: MQTT over TCP. */
+    struct listen_address mqtt_ws_listen;   /**< Own broker: MQTT over WebSocket. */
+    const struct network *network;
+    uint64_t base_difficulty;               /**< 0: the network's send threshold. */
+    double max_multiplier;                  /**< 1 to 1e6. */
+};
+
+/**
+ * Runs a hub until SIGTERM or SIGINT: prints the ready line on standard output when requests can be
+ * served, and on a signal stops taking requests, answers what it can within 5 s, and returns.
+ * @param interrupted set when it was SIGINT that ended it
+ * @return false with the error filled if it could not start or lost what it cannot do without
+ */
+bool hub_run(const struct hub_options *options, const struct log *log, bool *interrupted,
+             struct error *error);
+
+#endif

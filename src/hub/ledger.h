@@ -1,0 +1,54 @@
+/**
+ * ledger: carries the core's store actions to the store's thread and their ends back.
+ *
+ * The operations are taken from a pool of 3 * waiters_max, which is as many as the core ever has
+ * outstanding (core.h). All functions belong to the loop's thread.
+ */
+#ifndef DPOW_HUB_LEDGER_H
+#define DPOW_HUB_LEDGER_H
+
+#include "base/log.h"
+#include "hub/core.h"
+#include "store/store.h"
+
+#include <uv.h>
+
+struct ledger;
+
+/** What the ledger works with; all borrowed for its life. */
+struct ledger_options {
+    struct hub_core *core;
+    struct store *store;      /**< Opened, not started: ledger_create() starts it. */
+    size_t waiters_max;
+    uv_loop_t *loop;
+    const struct log *log;
+    /** Carries out the core's actions; called after every event the ledger puts into the core. */
+    void (*act)(void *context);
+    /** Commits began to fail, with the reason, or work again (NULL). */
+    void (*on_health)(void *context, const char *reason);
+    void *context;
+};
+
+/** Loads works and totals into the core and starts the store's thread. */
+struct ledger *ledger_create(const struct ledger_options *options, struct error *error);
+
+/** Carries out HUB_STORE_WORK, HUB_STORE_ANSWER or HUB_STORE_UNANSWER. */
+void ledger_submit(struct ledger *ledger, const struct hub_action *action);
+
+/**
+ * Hands an operation of another owner to the store: done is called on the loop's thread with
+ * op->status set. The op stays the caller's.
+ */
+void ledger_submit_other(struct ledger *ledger, struct store_op *op,
+                         void (*done)(void *context, struct store_op *op), void *context);
+
+/** Whether commits work. */
+bool ledger_healthy(const struct ledger *ledger);
+
+/** Stops the store (waiting at most patience_ms for failing commits), delivers every end. */
+void ledger_stop(struct ledger *ledger, uint64_t patience_ms);
+
+/** Closes its handle on the loop; freed after the loop has run once more. Call ledger_stop() first. */
+void ledger_destroy(struct ledger *ledger);
+
+#endif

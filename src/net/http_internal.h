@@ -1,0 +1,128 @@
+/**
+ * http_internal: what the files of the HTTP server share. http_server.c listens, keeps the list of
+ * connections and their deadlines; http_connection.c moves bytes and requests of one connection;
+ * websocket.c takes over when a connection is upgraded.
+ */
+#ifndef DPOW_NET_HTTP_INTERNAL_H
+#define DPOW_NET_HTTP_INTERNAL_H
+
+#include "net/http_server.h"
+
+#include <http_parser.h>
+#include <netinet/in.h>
+
+enum {
+    HTTP_URL_MAX = 2048,
+    HTTP_HEADER_VALUE_MAX = 512, /**< Of the headers that are looked at. */
+    HTTP_PENDING_MAX = 16384,    /**< Bytes of later requests kept while one is answered. */
+    HTTP_DRAIN_MAX = 1 << 20,    /**< Bytes read and dropped after a refusal, so that it arrives. */
+    HTTP_DRAIN_MS = 2000,
+    HTTP_CLOSE_MS = 1000,        /**< For what is owed when the server closes. */
+    WEBSOCKET_CLOSE_MS = 2000,   /**< For the peer's part of a closing handshake. */
+};
+
+/** The headers that matter, in the order of http_header_names. */
+enum http_header {
+    HEADER_ACCEPT,
+    HEADER_AUTHORIZATION,
+    HEADER_EXPECT,
+    HEADER_UPGRADE,
+    HEADER_WEBSOCKET_KEY,
+    HEADER_WEBSOCKET_VERSION,
+    HEADER_COUNT, /**< Also: the header being read is none of these. */
+};
+
+/** A request while it is read; an idle connection has none. */
+struct request_buffer {
+    char url[HTTP_URL_MAX];
+    size_t url_length;
+    char field[32];          /**< The name of the header being read, in lower case. */
+    size_t field_length;     /**< May exceed the room; such a name is none that matters. */
+    bool in_value;
+    enum http_header header; /**< Whose value is being read. */
+    char values[HEADER_COUNT][HTTP_HEADER_VALUE_MAX];
+    size_t value_lengths[HEADER_COUNT];
+    size_t head_bytes;
+    char *body;
+    size_t body_length;
+    size_t body_capacity;
+    int refusal;             /**< Status of the limit that was hit; 0 for none. */
+};
+
+enum connection_state {
+    CONNECTION_READING,  /**< Between requests, or in one. */
+    CONNECTION_ANSWERING, /**< A request is with the owner. */
+    CONNECTION_WEBSOCKET,
+    CONNECTION_DRAINING, /**< Refused or last answer sent: what still comes is dropped. */
+    CONNECTION_CLOSING,  /**< uv_close() called. */
+};
+
+struct http_exchange {
+    struct http_connection *connection;
+    void *user;
+};
+
+struct http_connection {
+    uv_tcp_t tcp;
+    struct http_server *server;
+    struct http_connection *previous;
+    struct http_connection *next;
+    enum connection_state state;
+    struct http_parser parser;
+    struct request_buffer *request;
+    struct http_exchange exchange;
+    bool keep_alive;        /**< Of the request being answered. */
+    bool head_only;         /**< It is a HEAD request. */
+    bool feeding;           /**< In connection_feed(): answers must not call it again. */
+    bool reading_paused;
+    char *pending;          /**< Bytes after the request being answered. */
+    size_t pending_length;
+    size_t drained;
+    uint64_t deadline_ms;   /**< Loop time at which the present state has lasted too long. */
+    struct websocket *websocket;
+    struct in6_addr address; /**< Of the peer; IPv4 mapped. */
+    char peer[INET6_ADDRSTRLEN];
+};
+
+struct http_server {
+    uv_loop_t *loop;
+    uv_tcp_t listener;
+    uv_timer_t timer;
+    struct http_handlers handlers;
+    struct http_limits limits;
+    struct log log;
+    uint16_t port;
+    struct http_connection *connections;
+    struct http_counters counters;
+    bool accepting;
+    bool accept_later;      /**< accept() failed for want of descriptors: tried again by the timer. */
+    bool closing;
+    bool listener_closed;
+    bool timer_closed;
+    void (*done)(void *context);
+    void *done_context;
+    char read_buffer[65536];
+};
+
+/* http_server.c */
+void server_forget(struct http_connection *connection);
+void server_finish_close(struct http_server *server);
+
+/* http_connection.c */
+struct http_connection *connection_create(struct http_server *server);
+void connection_start(struct http_connection *connection);
+void connection_close(struct http_connection *connection);
+void connection_drain(struct http_connection *connection);
+void connection_expire(struct http_connection *connection, uint64_t now_ms);
+bool connection_write(struct http_connection *connection, const uv_buf_t *parts, unsigned count);
+void connection_refuse(struct http_connection *connection, int status, const char *text);
+bool connection_can_continue(const struct http_connection *connection);
+
+/* websocket.c */
+bool websocket_accept(struct http_connection *connection, const struct http_request *request);
+void websocket_input(struct websocket *socket, const char *data, size_t length);
+void websocket_expire(struct websocket *socket, uint64_t now_ms);
+void websocket_closed(struct websocket *socket);
+void websocket_free(struct websocket *socket);
+
+#endif
