@@ -109,6 +109,13 @@ void *table_remove(struct table *table, const uint8_t key[TABLE_KEY_SIZE])
     return value;
 }
 
+void table_each(const struct table *table, bool (*visit)(void *context, void *value), void *context)
+{
+    for (size_t i = 0; i <= table->mask; i++)
+        if (table->slots[i].value != NULL && !visit(context, table->slots[i].value))
+            return;
+}
+
 size_t table_count(const struct table *table)
 {
     return table->count;

@@ -39,6 +39,10 @@ bool table_insert(struct table *table, const uint8_t key[TABLE_KEY_SIZE], void *
 /** Takes a key out. @return what it stood for, or NULL if it was not there */
 void *table_remove(struct table *table, const uint8_t key[TABLE_KEY_SIZE]);
 
+/** Visits every value, in no order; a visitor returns false to stop. The table must not be changed. */
+void table_each(const struct table *table, bool (*visit)(void *context, void *value),
+                void *context);
+
 size_t table_count(const struct table *table);
 
 #endif

@@ -189,8 +189,11 @@ void hub_core_restore_rewarded(struct hub_core *core, const struct hub_counts *r
 waiter_id hub_core_request(struct hub_core *core, uint64_t now_us,
                            const struct hub_request *request);
 
-/** A service hung up: it gets no answer. Ignored if the waiter has been answered. */
-void hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id waiter);
+/**
+ * A service hung up: it gets no answer any more.
+ * @return false, and nothing changes, if its answer was among the actions of an earlier event
+ */
+bool hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id waiter);
 
 /**
  * A worker's result.

@@ -169,20 +169,21 @@ static void withdraw(struct hub_core *core, struct waiter *waiter, uint64_t now_
     relax(core, entry, waiter->request.threshold, now_us);
 }
 
-void hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id id)
+bool hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id id)
 {
     core_begin_event(core);
     struct waiter *waiter = waiter_find(core, id);
     if (waiter == NULL || waiter->left || waiter->state >= WAITER_FORSAKEN)
-        return;
+        return false;
     core->stats.left++;
     if (waiter->state == WAITER_ANSWERING) {
         waiter->left = true;
-        return;
+        return true;
     }
     if (waiter->state == WAITER_WAITING)
         withdraw(core, waiter, now_us);
     waiter_release(core, waiter);
+    return true;
 }
 
 /* The answer is on its way into the store, which does not commit: whoever waits is told that it

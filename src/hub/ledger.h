@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "hub/core.h"
+#include "hub/services.h"
 #include "store/store.h"
 
 #include <uv.h>
@@ -19,6 +20,7 @@ struct ledger;
 struct ledger_options {
     struct hub_core *core;
     struct store *store;      /**< Opened, not started: ledger_create() starts it. */
+    struct services *services; /**< Their counters follow what is durable. */
     size_t waiters_max;
     uv_loop_t *loop;
     const struct log *log;
@@ -38,8 +40,9 @@ void ledger_submit(struct ledger *ledger, const struct hub_action *action);
 /**
  * Hands an operation of another owner to the store: done is called on the loop's thread with
  * op->status set. The op stays the caller's.
+ * @return false, and done is not called, when out of memory
  */
-void ledger_submit_other(struct ledger *ledger, struct store_op *op,
+bool ledger_submit_other(struct ledger *ledger, struct store_op *op,
                          void (*done)(void *context, struct store_op *op), void *context);
 
 /** Whether commits work. */

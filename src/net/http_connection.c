@@ -27,10 +27,16 @@ static void free_request(struct http_connection *connection)
     connection->request = NULL;
 }
 
+/* The owner is told of a loss from here only, never from inside one of its own calls: answering or
+ * sending does not call back. */
 static void on_closed(uv_handle_t *handle)
 {
     struct http_connection *connection = handle->data;
     struct http_server *server = connection->server;
+    if (connection->answer_owed)
+        server->handlers.on_gone(server->handlers.context, &connection->exchange);
+    if (connection->websocket != NULL)
+        websocket_closed(connection->websocket);
     server_forget(connection);
     if (connection->websocket != NULL)
         websocket_free(connection->websocket);
@@ -42,16 +48,10 @@ static void on_closed(uv_handle_t *handle)
 
 void connection_close(struct http_connection *connection)
 {
-    const enum connection_state state = connection->state;
-    if (state == CONNECTION_CLOSING)
+    if (connection->state == CONNECTION_CLOSING)
         return;
     connection->state = CONNECTION_CLOSING;
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
-    const struct http_handlers *handlers = &connection->server->handlers;
-    if (state == CONNECTION_ANSWERING)
-        handlers->on_gone(handlers->context, &connection->exchange);
-    else if (state == CONNECTION_WEBSOCKET)
-        websocket_closed(connection->websocket);
 }
 
 static void on_shutdown(uv_shutdown_t *request, int status)
@@ -65,12 +65,8 @@ static void on_shutdown(uv_shutdown_t *request, int status)
 void connection_drain(struct http_connection *connection)
 {
     uv_shutdown_t *request = malloc(sizeof *request);
-    const bool owed = connection->state == CONNECTION_ANSWERING;
     connection->state = CONNECTION_DRAINING;
     connection->deadline_ms = after(connection, HTTP_DRAIN_MS);
-    if (owed)
-        connection->server->handlers.on_gone(connection->server->handlers.context,
-                                             &connection->exchange);
     if (request == NULL ||
         uv_shutdown(request, (uv_stream_t *)&connection->tcp, on_shutdown) != 0) {
         free(request);
@@ -370,6 +366,7 @@ static void dispatch(struct http_connection *connection)
     }
     connection->server->counters.requests++;
     connection->state = CONNECTION_ANSWERING;
+    connection->answer_owed = true;
     connection->deadline_ms = UINT64_MAX;
     handlers->on_request(handlers->context, &connection->exchange, &request);
     free_request(connection);
@@ -538,10 +535,12 @@ void connection_start(struct http_connection *connection)
         connection_close(connection);
 }
 
-static void resume(struct http_connection *connection)
+void connection_resume(struct http_connection *connection)
 {
     char *pending = connection->pending;
     const size_t length = connection->pending_length;
+    if (connection->state != CONNECTION_READING || length == 0)
+        return;
     connection->pending = NULL;
     connection->pending_length = 0;
     connection_feed(connection, pending, length);
@@ -556,6 +555,9 @@ static void resume(struct http_connection *connection)
 void http_respond(struct http_exchange *exchange, const struct http_response *response)
 {
     struct http_connection *connection = exchange->connection;
+    connection->answer_owed = false;
+    if (connection->state != CONNECTION_ANSWERING)
+        return;
     connection->state = CONNECTION_READING;
     send_response(connection, response);
     if (connection->state == CONNECTION_CLOSING)
@@ -564,7 +566,7 @@ void http_respond(struct http_exchange *exchange, const struct http_response *re
     if (!connection->keep_alive)
         connection_drain(connection);
     else if (!connection->feeding && connection->pending_length > 0)
-        resume(connection);
+        server_resume_later(connection->server);
 }
 
 void connection_expire(struct http_connection *connection, uint64_t now_ms)

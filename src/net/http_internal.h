@@ -73,6 +73,7 @@ struct http_connection {
     struct http_exchange exchange;
     bool keep_alive;        /**< Of the request being answered. */
     bool head_only;         /**< It is a HEAD request. */
+    bool answer_owed;       /**< The owner has been handed a request and has not answered. */
     bool feeding;           /**< In connection_feed(): answers must not call it again. */
     bool reading_paused;
     char *pending;          /**< Bytes after the request being answered. */
@@ -88,6 +89,7 @@ struct http_server {
     uv_loop_t *loop;
     uv_tcp_t listener;
     uv_timer_t timer;
+    uv_idle_t resumer;      /**< Runs while a connection has a next request in its buffer. */
     struct http_handlers handlers;
     struct http_limits limits;
     struct log log;
@@ -97,8 +99,7 @@ struct http_server {
     bool accepting;
     bool accept_later;      /**< accept() failed for want of descriptors: tried again by the timer. */
     bool closing;
-    bool listener_closed;
-    bool timer_closed;
+    unsigned handles_open;
     void (*done)(void *context);
     void *done_context;
     char read_buffer[65536];
@@ -107,16 +108,17 @@ struct http_server {
 /* http_server.c */
 void server_forget(struct http_connection *connection);
 void server_finish_close(struct http_server *server);
+void server_resume_later(struct http_server *server);
 
 /* http_connection.c */
 struct http_connection *connection_create(struct http_server *server);
 void connection_start(struct http_connection *connection);
 void connection_close(struct http_connection *connection);
+void connection_resume(struct http_connection *connection);
 void connection_drain(struct http_connection *connection);
 void connection_expire(struct http_connection *connection, uint64_t now_ms);
 bool connection_write(struct http_connection *connection, const uv_buf_t *parts, unsigned count);
 void connection_refuse(struct http_connection *connection, int status, const char *text);
-bool connection_can_continue(const struct http_connection *connection);
 
 /* websocket.c */
 bool websocket_accept(struct http_connection *connection, const struct http_request *request);

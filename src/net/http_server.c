@@ -82,6 +82,25 @@ static void on_tick(uv_timer_t *timer)
     }
 }
 
+static void on_resume(uv_idle_t *resumer)
+{
+    struct http_server *server = resumer->data;
+    (void)uv_idle_stop(resumer);
+    struct http_connection *next;
+    for (struct http_connection *connection = server->connections; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        connection_resume(connection);
+    }
+}
+
+/* The next request of a connection is handed up from the loop, not from inside http_respond(). */
+void server_resume_later(struct http_server *server)
+{
+    if (!server->closing)
+        (void)uv_idle_start(&server->resumer, on_resume);
+}
+
 static bool parse_address(const char *address, uint16_t port, struct sockaddr_storage *parsed)
 {
     return uv_ip4_addr(address, port, (struct sockaddr_in *)parsed) == 0 ||
@@ -126,6 +145,9 @@ struct http_server *http_server_create(uv_loop_t *loop, const char *address, uin
     server->accepting = true;
     (void)uv_tcp_init(loop, &server->listener);
     (void)uv_timer_init(loop, &server->timer);
+    (void)uv_idle_init(loop, &server->resumer);
+    server->handles_open = 3;
+    server->resumer.data = server;
     server->listener.data = server;
     server->timer.data = server;
     const int status = start_listening(server, &parsed);
@@ -165,27 +187,25 @@ void http_server_stop_accepting(struct http_server *server)
 
 void server_finish_close(struct http_server *server)
 {
-    if (!server->closing || server->connections != NULL || !server->listener_closed)
-        return;
-    if (!server->timer_closed)
+    if (!server->closing || server->connections != NULL || server->handles_open > 0)
         return;
     if (server->done != NULL)
         server->done(server->done_context);
     free(server);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     struct http_server *server = handle->data;
-    server->timer_closed = true;
+    server->handles_open--;
     server_finish_close(server);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+/* The timer runs as long as there are connections, whose time to close it limits. */
+static void close_timer(struct http_server *server)
 {
-    struct http_server *server = handle->data;
-    server->listener_closed = true;
-    server_finish_close(server);
+    if (server->connections == NULL && !uv_is_closing((uv_handle_t *)&server->timer))
+        uv_close((uv_handle_t *)&server->timer, on_handle_closed);
 }
 
 void server_forget(struct http_connection *connection)
@@ -198,8 +218,8 @@ void server_forget(struct http_connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     server->counters.connections--;
-    if (server->closing && server->connections == NULL && !uv_is_closing((uv_handle_t *)&server->timer))
-        uv_close((uv_handle_t *)&server->timer, on_timer_closed);
+    if (server->closing)
+        close_timer(server);
 }
 
 void http_server_close(struct http_server *server, void (*done)(void *context), void *context)
@@ -208,7 +228,8 @@ void http_server_close(struct http_server *server, void (*done)(void *context), 
     server->accepting = false;
     server->done = done;
     server->done_context = context;
-    uv_close((uv_handle_t *)&server->listener, on_listener_closed);
+    uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    uv_close((uv_handle_t *)&server->resumer, on_handle_closed);
     struct http_connection *next;
     for (struct http_connection *connection = server->connections; connection != NULL;
          connection = next) {
@@ -220,6 +241,5 @@ void http_server_close(struct http_server *server, void (*done)(void *context), 
         if (connection->state != CONNECTION_CLOSING)
             connection->deadline_ms = uv_now(server->loop) + HTTP_CLOSE_MS;
     }
-    if (server->connections == NULL)
-        uv_close((uv_handle_t *)&server->timer, on_timer_closed);
+    close_timer(server);
 }

@@ -30,7 +30,8 @@ struct http_request {
     const char *peer;           /**< Address of the peer, numeric, without its port. */
 };
 
-/** What the owner of a server is told. Handlers may answer at once or later. */
+/** What the owner of a server is told, always from the loop, never from inside a call of the owner's.
+ *  Handlers may answer at once or later. */
 struct http_handlers {
     /** A complete request. http_respond() is owed exactly once for the exchange, unless on_gone
      *  comes first. */

@@ -158,9 +158,11 @@ bool websocket_accept(struct http_connection *connection, const struct http_requ
         connection_close(connection);
         return true;
     }
-    connection->websocket = socket;
-    if (!send_handshake(connection, accept))
+    if (!send_handshake(connection, accept)) {
+        websocket_free(socket);
         return true;
+    }
+    connection->websocket = socket;
     connection->state = CONNECTION_WEBSOCKET;
     connection->deadline_ms = UINT64_MAX;
     connection->server->counters.websockets++;

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/queue.h"
 #include "nano/account.h"
 #include "nano/message.h"
 #include "nano/work.h"
@@ -86,7 +87,7 @@ enum store_status {
  * store_submit() until it is handed back.
  */
 struct store_op {
-    struct store_op *next;        /**< The store's. */
+    struct queue_item item;       /**< The store's; in store_take_done()'s list it links the ops. */
     enum store_op_kind kind;
     uint64_t token;               /**< The caller's. */
     void *user;                   /**< The caller's. */
@@ -103,7 +104,7 @@ struct store_op {
             int64_t service_id;
             enum work_type type;
         } answer;
-        struct service_record service;   /**< In: all but id and counters. Out: id. */
+        struct service_record *service;  /**< The caller's. In: all but id, counters. Out: id. */
     };
 };
 
@@ -126,7 +127,10 @@ struct store;
  */
 struct store *store_open(const char *url, const struct log *log, struct error *error);
 
-/** Reading at start, before store_start(), on the caller's thread. A visitor returns false to stop.*/
+/**
+ * Reading, before store_start(), on the caller's thread: services in order of creation. A visitor
+ * returns false to stop.
+ */
 bool store_each_service(struct store *store,
                         bool (*visit)(void *context, const struct service_record *service),
                         void *context, struct error *error);
@@ -139,6 +143,9 @@ bool store_each_work(struct store *store, int64_t now_ms, size_t limit,
 /** The pool's totals of rewarded works (`stats:*` of the original). */
 bool store_totals(struct store *store, struct work_counts *totals, struct error *error);
 
+/** Applies one operation on the caller's thread, before store_start(); it is durable on success. */
+bool store_apply(struct store *store, struct store_op *op, struct error *error);
+
 /** Starts the writer thread. */
 bool store_start(struct store *store, const struct store_callbacks *callbacks,
                  struct error *error);
@@ -146,8 +153,14 @@ bool store_start(struct store *store, const struct store_callbacks *callbacks,
 /** Hands an operation to the writer. Any thread; never blocks for the disk. */
 void store_submit(struct store *store, struct store_op *op);
 
-/** The operations that ended since the last call, in order of submission, linked by next. */
+/** The operations that ended since the last call, in order of submission; NULL if there are none. */
 struct store_op *store_take_done(struct store *store);
+
+/** The operation after this one in store_take_done()'s list, or NULL. */
+static inline struct store_op *store_op_next(const struct store_op *op)
+{
+    return (struct store_op *)(void *)op->item.next;
+}
 
 /**
  * Waits until everything submitted is durable, or for at most patience_ms if commits fail; stops

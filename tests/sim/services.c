@@ -60,7 +60,8 @@ static void leave(struct world *world, size_t index)
         return;
     world_note(world, "request %zu leaves", index);
     request->state = REQUEST_LEFT;
-    hub_core_leave(world->core, world->now_us, request->waiter);
+    if (!hub_core_leave(world->core, world->now_us, request->waiter))
+        world_fail(world, "request %zu has no answer, yet it cannot leave", index);
     world_act(world);
 }
 

@@ -1,0 +1,49 @@
+#include "cli/bench_internal.h"
+#include "cli/commands.h"
+
+#include "base/bytes.h"
+
+static const struct option_spec bench_options[] = {
+    {.name = "devices",
+     .kind = OPTION_TEXT,
+     .argument = "LIST",
+     .help = "What is measured: auto, cpu or cpu:THREADS, separated by commas; several are "
+             "measured at the same time.",
+     .fallback = "auto"},
+    {.name = "kernel",
+     .kind = OPTION_CHOICE,
+     .choices = "portable|avx2|avx512|neon",
+     .help = "Forces a CPU kernel; by default the fastest that this processor supports."},
+    {.name = "seconds",
+     .kind = OPTION_NUMBER,
+     .argument = "N",
+     .low = 0.1,
+     .high = 3600,
+     .help = "How long to measure.",
+     .fallback = "5"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .help = "Prints one JSON object a device, each on a line."},
+    {.name = NULL},
+};
+
+static int run_bench(const struct invocation *invocation)
+{
+    if (invocation->argument_count == 1 && !slice_is(slice_of(invocation->arguments[0]), "engine"))
+        return command_misused(invocation, "%s is nothing to measure; engine is",
+                               invocation->arguments[0]);
+    return bench_engine(invocation);
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .summary = "Measures how fast this machine finds work",
+    .synopsis = "[engine] [OPTIONS]",
+    .description = "The rate of each device is the median of several slices of time. The text also "
+                   "says how long one work takes on average for a send and for a receive on the "
+                   "live network.",
+    .examples = "dpow bench\ndpow bench --devices cpu:1 --kernel portable --seconds 2 --json",
+    .options = bench_options,
+    .arguments_max = 1,
+    .run = run_bench,
+};

@@ -1,0 +1,70 @@
+/**
+ * credential: API keys of services: made, stored as slow salted hashes, and checked.
+ *
+ * A key is 256 random bits, shown once. What is stored is its Argon2id hash. The first request with
+ * a key pays for the slow check on a thread of its own; the result is remembered as a keyed digest,
+ * so that every later request costs well under a microsecond. Comparisons take constant time.
+ */
+#ifndef DPOW_HUB_CREDENTIAL_H
+#define DPOW_HUB_CREDENTIAL_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "store/store.h"
+
+#include <uv.h>
+
+enum {
+    CREDENTIAL_KEY_SIZE = 65,      /**< 64 hexadecimal digits and the NUL. */
+    CREDENTIAL_CHECKS_MAX = 256,   /**< Slow checks waiting at once. */
+    CREDENTIAL_DIGEST_SIZE = 32,
+};
+
+/** Makes a new key. */
+void credential_generate(char key[CREDENTIAL_KEY_SIZE]);
+
+/** Hashes a key slowly under a random salt (about 10 ms, 8 MiB). */
+bool credential_hash(const char *key, char hash[KEY_HASH_SIZE], struct error *error);
+
+/** Checks a key against a stored hash; as slow as credential_hash(). */
+bool credential_verify(struct slice key, const char *hash);
+
+/** What is remembered of a key. */
+enum credential_memory {
+    CREDENTIAL_UNKNOWN, /**< Needs the slow check. */
+    CREDENTIAL_GOOD,    /**< Checked before, and right. */
+    CREDENTIAL_BAD,     /**< Refused recently. */
+};
+
+struct credential_checker;
+
+/** How a slow check ended; called on the loop's thread. */
+typedef void (*credential_done)(void *context, void *user, bool good);
+
+/** @return owned by the caller, or NULL with the error filled */
+struct credential_checker *credential_checker_create(uv_loop_t *loop, credential_done done,
+                                                     void *context, struct error *error);
+
+/** Ends the thread; checks that have not ended are forgotten, done is not called for them. */
+void credential_checker_destroy(struct credential_checker *checker);
+
+/**
+ * What is remembered of this key for this service.
+ * @param service_id any number that is no service's, such as 0, for a name that does not exist
+ */
+enum credential_memory credential_recall(struct credential_checker *checker, int64_t service_id,
+                                         struct slice key);
+
+/**
+ * Starts a slow check and remembers its outcome; done follows.
+ * @param hash the service's; NULL for a name that does not exist, which takes as long to refuse
+ * @param user given back to done
+ * @return false with ERROR_LIMIT if CREDENTIAL_CHECKS_MAX are waiting, or ERROR_MEMORY
+ */
+bool credential_check(struct credential_checker *checker, int64_t service_id, struct slice key,
+                      const char *hash, void *user, struct error *error);
+
+/** Forgets what is remembered of a service: its key has changed. */
+void credential_forget(struct credential_checker *checker, int64_t service_id);
+
+#endif

@@ -1,0 +1,485 @@
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "hub/hub_internal.h"
+#include "hub/statistics.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+enum {
+    START_MS = 15000,        /* For the broker to take the first connection. */
+    DRAIN_MS = 5000,         /* For what is in hand when a signal comes (cli.md). */
+    STORE_PATIENCE_MS = 1000,
+    STATISTICS_S = 300,      /* dpow.md 2.1 */
+};
+
+static void close_all(struct hub *hub);
+
+bool hub_healthy(const struct hub *hub)
+{
+    return hub->store_reason[0] == '\0' && hub->broker_reason[0] == '\0' &&
+           hub->phase == HUB_RUNNING;
+}
+
+static void fail(struct hub *hub)
+{
+    hub->failed = true;
+    close_all(hub);
+}
+
+static void publish_statistics(struct hub *hub)
+{
+    struct hub_core_stats stats;
+    size_t length;
+    hub_core_stats(hub->core, &stats);
+    char *json = statistics_write(hub->services, &stats.rewarded, &length);
+    if (json != NULL)
+        worker_link_statistics(hub->link, (struct slice){json, length});
+    free(json);
+}
+
+static void on_core_timer(uv_timer_t *timer);
+
+static void arm_core_timer(struct hub *hub)
+{
+    const uint64_t next_us = hub_core_next_timer(hub->core);
+    if (next_us == hub->core_timer_us || hub->phase == HUB_CLOSING)
+        return;
+    hub->core_timer_us = next_us;
+    if (next_us == UINT64_MAX) {
+        (void)uv_timer_stop(&hub->core_timer);
+        return;
+    }
+    const uint64_t now_us = clock_monotonic_us();
+    const uint64_t wait_us = next_us > now_us ? next_us - now_us : 0;
+    uv_update_time(&hub->loop);
+    (void)uv_timer_start(&hub->core_timer, on_core_timer, (wait_us + 999) / 1000, 0);
+}
+
+/* Carries out what the last event asks for. None of these calls back into the core: answers and
+ * publications report losses from the loop, and the store from its queue. */
+static void act(void *context)
+{
+    struct hub *hub = context;
+    const struct hub_actions actions = hub_core_actions(hub->core);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct hub_action *action = &actions.items[i];
+        switch (action->kind) {
+        case HUB_REPLY:
+            service_api_reply(hub->api, action);
+            break;
+        case HUB_WORK:
+        case HUB_CANCEL:
+        case HUB_REWARD:
+            worker_link_publish(hub->link, action);
+            break;
+        case HUB_STORE_WORK:
+        case HUB_STORE_ANSWER:
+        case HUB_STORE_UNANSWER:
+            ledger_submit(hub->ledger, action);
+            break;
+        }
+    }
+    arm_core_timer(hub);
+    if (hub->phase == HUB_DRAINING && hub_core_drained(hub->core))
+        close_all(hub);
+}
+
+static void on_core_timer(uv_timer_t *timer)
+{
+    struct hub *hub = timer->data;
+    hub->core_timer_us = UINT64_MAX;
+    hub_core_timer(hub->core, clock_monotonic_us());
+    act(hub);
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    struct hub *hub = timer->data;
+    if (!hub_healthy(hub))
+        return;
+    worker_link_heartbeat(hub->link);
+    if (++hub->seconds % STATISTICS_S == 0)
+        publish_statistics(hub);
+}
+
+static void on_store_health(void *context, const char *reason)
+{
+    struct hub *hub = context;
+    if (reason != NULL)
+        (void)snprintf(hub->store_reason, sizeof hub->store_reason, "store: %s", reason);
+    else
+        hub->store_reason[0] = '\0';
+}
+
+static void format_host(const char *host, uint16_t port, const char *scheme,
+                        char url[HUB_URL_SIZE])
+{
+    const bool ip6 = strchr(host, ':') != NULL;
+    (void)snprintf(url, HUB_URL_SIZE, "%s://%s%s%s:%u", scheme, ip6 ? "[" : "", host,
+                   ip6 ? "]" : "", port);
+}
+
+static void write_address(struct json_writer *writer, const char *name, const char *scheme,
+                          const char *host, uint16_t port)
+{
+    char url[HUB_URL_SIZE];
+    format_host(host, port, scheme, url);
+    json_key(writer, name);
+    json_write_text(writer, url);
+}
+
+/* The line that scripts wait for (cli.md), and the same for systemd. */
+static void say_ready(struct hub *hub)
+{
+    char line[2048];
+    struct json_writer writer;
+    json_writer_init(&writer, line, sizeof line);
+    json_begin_object(&writer);
+    json_key(&writer, "ready");
+    json_write_bool(&writer, true);
+    write_address(&writer, "http", "http", hub->options->listen.host,
+                  http_server_port(hub->http));
+    if (hub->broker != NULL) {
+        const struct broker_endpoints *endpoints = broker_endpoints(hub->broker);
+        write_address(&writer, "mqtt", "mqtt", endpoints->mqtt.host, endpoints->mqtt.port);
+        write_address(&writer, "mqtt_ws", "ws", endpoints->websocket.host,
+                      endpoints->websocket.port);
+    }
+    json_key(&writer, "pid");
+    json_write_i64(&writer, getpid());
+    json_end_object(&writer);
+    (void)printf("%s\n", line);
+    (void)fflush(stdout);
+    (void)sd_notify(0, "READY=1");
+    log_write(&hub->log, LOG_INFO, "ready: %s", line);
+}
+
+static void on_broker(void *context, bool up, const char *reason)
+{
+    struct hub *hub = context;
+    if (!up) {
+        if (hub->broker_reason[0] == '\0')
+            log_write(&hub->log, LOG_WARNING, "no broker: %s", reason);
+        (void)snprintf(hub->broker_reason, sizeof hub->broker_reason, "broker: %s", reason);
+        return;
+    }
+    hub->broker_reason[0] = '\0';
+    if (hub->phase == HUB_STARTING) {
+        hub->phase = HUB_RUNNING;
+        (void)uv_timer_stop(&hub->phase_timer);
+        say_ready(hub);
+    } else {
+        log_write(&hub->log, LOG_INFO, "the broker is back");
+    }
+    publish_statistics(hub);
+}
+
+static void on_start_expired(uv_timer_t *timer)
+{
+    struct hub *hub = timer->data;
+    const char *line = hub->broker != NULL ? broker_last_line(hub->broker) : "";
+    (void)error_set(&hub->error, ERROR_SYSTEM, "no connection to the broker within %d s: %s%s%s",
+                    START_MS / 1000, hub->broker_reason, line[0] != '\0' ? "; it said: " : "",
+                    line);
+    fail(hub);
+}
+
+static void on_drain_expired(uv_timer_t *timer)
+{
+    struct hub *hub = timer->data;
+    close_all(hub);
+}
+
+static void begin_stop(struct hub *hub)
+{
+    if (hub->phase == HUB_DRAINING || hub->phase == HUB_CLOSING) {
+        close_all(hub);
+        return;
+    }
+    log_write(&hub->log, LOG_INFO, "stopping");
+    (void)sd_notify(0, "STOPPING=1");
+    hub->phase = HUB_DRAINING;
+    hub_core_drain(hub->core);
+    http_server_stop_accepting(hub->http);
+    (void)uv_timer_start(&hub->phase_timer, on_drain_expired, DRAIN_MS, 0);
+    if (hub_core_drained(hub->core))
+        close_all(hub);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct hub *hub = handle->data;
+    if (number == SIGHUP) {
+        log_write(&hub->log, LOG_INFO, "SIGHUP: the configuration is read at the start only");
+        return;
+    }
+    hub->interrupted = number == SIGINT;
+    begin_stop(hub);
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (handle->loop != NULL && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void on_link_closed(void *context)
+{
+    struct hub *hub = context;
+    hub->link = NULL;
+    if (hub->broker != NULL)
+        broker_stop(hub->broker, NULL, NULL);
+    hub->broker = NULL;
+}
+
+static void on_http_closed(void *context)
+{
+    struct hub *hub = context;
+    hub->http = NULL;
+    service_api_destroy(hub->api);
+    hub->api = NULL;
+}
+
+/* Answers what waits, makes durable what can be, and closes every handle: then the loop ends. */
+static void close_all(struct hub *hub)
+{
+    if (hub->phase == HUB_CLOSING)
+        return;
+    hub->phase = HUB_CLOSING;
+    if (hub->ledger != NULL) {
+        hub_core_abort(hub->core);
+        act(hub);
+        ledger_stop(hub->ledger, STORE_PATIENCE_MS);
+        ledger_destroy(hub->ledger);
+        hub->ledger = NULL;
+    }
+    if (hub->http != NULL)
+        http_server_close(hub->http, on_http_closed, hub);
+    else if (hub->api != NULL)
+        on_http_closed(hub);
+    if (hub->link != NULL)
+        worker_link_close(hub->link, on_link_closed, hub);
+    else
+        on_link_closed(hub);
+    if (hub->control != NULL)
+        control_close(hub->control, NULL, NULL);
+    hub->control = NULL;
+    close_handle((uv_handle_t *)&hub->on_terminate);
+    close_handle((uv_handle_t *)&hub->on_interrupt);
+    close_handle((uv_handle_t *)&hub->on_hangup);
+    close_handle((uv_handle_t *)&hub->core_timer);
+    close_handle((uv_handle_t *)&hub->second_timer);
+    close_handle((uv_handle_t *)&hub->phase_timer);
+}
+
+/* Creates a directory and what is missing above it, for its owner only. */
+static bool make_directory(const char *path, struct error *error)
+{
+    char partial[HUB_PATH_SIZE];
+    struct stat status;
+    const int length = snprintf(partial, sizeof partial, "%s", path);
+    if (length <= 0 || (size_t)length >= sizeof partial - 64)
+        return error_set(error, ERROR_INVALID, "data-dir: the path must have 1 to %d characters",
+                         HUB_PATH_SIZE - 65);
+    for (char *slash = strchr(partial + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(partial, 0700) != 0 && errno != EEXIST)
+            return error_set(error, ERROR_SYSTEM, "cannot create %.160s: %s", partial,
+                             strerror(errno));
+        *slash = '/';
+    }
+    if (mkdir(partial, 0700) != 0 && errno != EEXIST)
+        return error_set(error, ERROR_SYSTEM, "cannot create %.160s: %s", path, strerror(errno));
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode) || access(path, W_OK | X_OK) != 0)
+        return error_set(error, ERROR_SYSTEM, "%.160s is not a directory that can be written",
+                         path);
+    return true;
+}
+
+static bool load_service(void *context, const struct service_record *record)
+{
+    struct hub *hub = context;
+    return services_add(hub->services, record, &hub->error);
+}
+
+/* The books: store, directory of services, core, ledger. */
+static bool open_books(struct hub *hub)
+{
+    struct error *error = &hub->error;
+    struct hub_core_options core_options = hub_core_options_default();
+    random_system(core_options.seed, sizeof core_options.seed);
+    if (hub->options->store_url != NULL)
+        (void)snprintf(hub->store_url, sizeof hub->store_url, "%s", hub->options->store_url);
+    else
+        (void)snprintf(hub->store_url, sizeof hub->store_url, "sqlite:%s/dpow.db",
+                       hub->options->data_directory);
+    hub->store = store_open(hub->store_url, &hub->log, error);
+    hub->services = hub->store != NULL ? services_create(error) : NULL;
+    error->code = ERROR_NONE;
+    if (hub->services == NULL || !store_each_service(hub->store, load_service, hub, error) ||
+        error->code != ERROR_NONE)
+        return false;
+    hub->core = hub_core_create(&core_options, error);
+    if (hub->core == NULL)
+        return false;
+    hub->ledger = ledger_create(
+        &(struct ledger_options){
+            .core = hub->core,
+            .store = hub->store,
+            .services = hub->services,
+            .waiters_max = core_options.waiters_max,
+            .loop = &hub->loop,
+            .log = &hub->log,
+            .act = act,
+            .on_health = on_store_health,
+            .context = hub,
+        },
+        error);
+    return hub->ledger != NULL;
+}
+
+static bool open_broker(struct hub *hub)
+{
+    const struct hub_options *options = hub->options;
+    struct worker_link_options link = {
+        .core = hub->core,
+        .loop = &hub->loop,
+        .log = &hub->log,
+        .act = act,
+        .on_broker = on_broker,
+        .context = hub,
+    };
+    struct url url;
+    char directory[HUB_PATH_SIZE];
+    if (options->broker_url != NULL) {
+        if (!url_parse(options->broker_url, &url, &hub->error))
+            return false;
+        link.tls = strcmp(url.scheme, "mqtts") == 0;
+        if (!link.tls && strcmp(url.scheme, "mqtt") != 0)
+            return error_set(&hub->error, ERROR_INVALID,
+                             "broker: the URL must begin with mqtt:// or mqtts://");
+        link.host = url.host;
+        link.port = url.port != 0 ? url.port : link.tls ? 8883 : 1883;
+        link.user = url.user[0] != '\0' ? url.user : NULL;
+        link.password = url.password[0] != '\0' ? url.password : NULL;
+    } else {
+        (void)snprintf(directory, sizeof directory, "%s/broker", options->data_directory);
+        hub->broker = broker_start(
+            &(struct broker_options){
+                .loop = &hub->loop,
+                .log = &hub->log,
+                .directory = directory,
+                .endpoints = {options->mqtt_listen, options->mqtt_ws_listen},
+            },
+            &hub->error);
+        if (hub->broker == NULL)
+            return false;
+        link.host = broker_endpoints(hub->broker)->mqtt.host;
+        link.port = broker_endpoints(hub->broker)->mqtt.port;
+        link.user = "dpowserver";
+        link.password = broker_server_password(hub->broker);
+    }
+    hub->link = worker_link_create(&link, &hub->error);
+    return hub->link != NULL;
+}
+
+static bool submit_for_admin(void *context, struct store_op *op,
+                             void (*done)(void *done_context, struct store_op *op),
+                             void *done_context)
+{
+    struct hub *hub = context;
+    return hub->ledger != NULL && ledger_submit_other(hub->ledger, op, done, done_context);
+}
+
+static bool open_doors(struct hub *hub)
+{
+    const struct hub_options *options = hub->options;
+    const struct http_limits limits = http_limits_default();
+    const struct http_handlers handlers = hub_routes(hub);
+    const struct admin_options admin = {hub->services, submit_for_admin, hub};
+    hub->api = service_api_create(
+        &(struct service_api_options){
+            .core = hub->core,
+            .services = hub->services,
+            .limits =
+                {
+                    .network = options->network,
+                    .base = options->base_difficulty != 0 ? options->base_difficulty
+                                                          : options->network->send,
+                    .max_multiplier = options->max_multiplier,
+                },
+            .loop = &hub->loop,
+            .log = &hub->log,
+            .act = act,
+            .context = hub,
+        },
+        &hub->error);
+    if (hub->api == NULL)
+        return false;
+    hub->http = http_server_create(&hub->loop, options->listen.host, options->listen.port,
+                                   &handlers, &limits, &hub->log, &hub->error);
+    if (hub->http == NULL)
+        return false;
+    hub->control = control_create(&hub->loop, options->data_directory, &admin, &hub->log,
+                                  &hub->error);
+    return hub->control != NULL;
+}
+
+static void start_timers(struct hub *hub)
+{
+    uv_signal_t *signals[] = {&hub->on_terminate, &hub->on_interrupt, &hub->on_hangup};
+    const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < 3; i++) {
+        (void)uv_signal_init(&hub->loop, signals[i]);
+        signals[i]->data = hub;
+        (void)uv_signal_start(signals[i], on_signal, numbers[i]);
+    }
+    (void)uv_timer_init(&hub->loop, &hub->core_timer);
+    (void)uv_timer_init(&hub->loop, &hub->second_timer);
+    (void)uv_timer_init(&hub->loop, &hub->phase_timer);
+    hub->core_timer.data = hub;
+    hub->second_timer.data = hub;
+    hub->phase_timer.data = hub;
+    hub->core_timer_us = UINT64_MAX;
+    (void)uv_timer_start(&hub->second_timer, on_second, 1000, 1000);
+    (void)uv_timer_start(&hub->phase_timer, on_start_expired, START_MS, 0);
+}
+
+bool hub_run(const struct hub_options *options, const struct log *log, bool *interrupted,
+             struct error *error)
+{
+    if (!make_directory(options->data_directory, error))
+        return false;
+    struct hub *hub = calloc(1, sizeof *hub);
+    if (hub == NULL || uv_loop_init(&hub->loop) != 0) {
+        free(hub);
+        return error_set(error, ERROR_MEMORY, "no memory for the hub");
+    }
+    hub->options = options;
+    hub->log = log_for_part(log, "hub");
+    (void)snprintf(hub->broker_reason, sizeof hub->broker_reason, "broker: not connected yet");
+    (void)signal(SIGPIPE, SIG_IGN);
+    start_timers(hub);
+    if (open_books(hub) && open_broker(hub) && open_doors(hub))
+        arm_core_timer(hub); /* for the works that were restored, and will expire */
+    else
+        fail(hub);
+    (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&hub->loop);
+    store_close(hub->store);
+    services_destroy(hub->services);
+    hub_core_destroy(hub->core);
+    *interrupted = hub->interrupted;
+    const bool good = !hub->failed;
+    if (!good)
+        *error = hub->error;
+    free(hub);
+    return good;
+}

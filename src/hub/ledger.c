@@ -1,0 +1,275 @@
+#include "hub/ledger.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { RESTORE_MAX = 131072, REASON_SIZE = 200 };
+
+/* A store operation and whom its end concerns: the core, or another owner. */
+struct entry {
+    struct store_op op;
+    struct entry *next_free;
+};
+
+struct other {
+    void (*done)(void *context, struct store_op *op);
+    void *context;
+};
+
+struct ledger {
+    struct ledger_options options;
+    struct log log;
+    uv_async_t wake;
+    struct entry *pool;
+    struct entry *free;
+    size_t pool_size;
+    bool healthy;
+    pthread_mutex_t mutex;        /* Guards the two fields below, which the store's thread sets. */
+    bool health_changed;
+    char reason[REASON_SIZE];     /* Of failing; empty when commits work. */
+};
+
+static bool restore_work(void *context, const struct work_record *work)
+{
+    struct ledger *ledger = context;
+    const int64_t left_ms = work->expires_ms - clock_wall_ms();
+    if (left_ms > 0)
+        hub_core_restore_work(ledger->options.core, clock_monotonic_us(), &work->root, work->nonce,
+                              work->type, (uint64_t)left_ms * 1000);
+    return true;
+}
+
+static bool restore(struct ledger *ledger, struct error *error)
+{
+    struct work_counts totals;
+    if (!store_totals(ledger->options.store, &totals, error) ||
+        !store_each_work(ledger->options.store, clock_wall_ms(), RESTORE_MAX, restore_work, ledger,
+                         error))
+        return false;
+    struct hub_counts rewarded;
+    for (int type = 0; type < WORK_TYPES; type++)
+        rewarded.of[type] = totals.of[type];
+    hub_core_restore_rewarded(ledger->options.core, &rewarded);
+    return true;
+}
+
+static void on_store_done(void *context)
+{
+    struct ledger *ledger = context;
+    (void)uv_async_send(&ledger->wake);
+}
+
+static void on_store_health(void *context, const char *reason)
+{
+    struct ledger *ledger = context;
+    (void)pthread_mutex_lock(&ledger->mutex);
+    ledger->health_changed = true;
+    (void)snprintf(ledger->reason, sizeof ledger->reason, "%s", reason != NULL ? reason : "");
+    (void)pthread_mutex_unlock(&ledger->mutex);
+    (void)uv_async_send(&ledger->wake);
+}
+
+static void take_health(struct ledger *ledger)
+{
+    char reason[REASON_SIZE];
+    (void)pthread_mutex_lock(&ledger->mutex);
+    const bool changed = ledger->health_changed;
+    ledger->health_changed = false;
+    memcpy(reason, ledger->reason, sizeof reason);
+    (void)pthread_mutex_unlock(&ledger->mutex);
+    if (!changed)
+        return;
+    ledger->healthy = reason[0] == '\0';
+    hub_core_store_health(ledger->options.core, ledger->healthy);
+    ledger->options.act(ledger->options.context);
+    ledger->options.on_health(ledger->options.context, ledger->healthy ? NULL : reason);
+}
+
+static struct hub_client_totals hub_totals(const struct client_totals *totals)
+{
+    struct hub_client_totals converted = {.has_snapshot = totals->has_snapshot};
+    for (int type = 0; type < WORK_TYPES; type++) {
+        converted.rewarded.of[type] = totals->rewarded.of[type];
+        converted.snapshot.of[type] = totals->snapshot.of[type];
+    }
+    return converted;
+}
+
+static void work_done(struct ledger *ledger, const struct store_op *op)
+{
+    const struct hub_client_totals totals = hub_totals(&op->work.totals);
+    const bool rewarded = op->status == STORE_DONE && op->work.rewarded;
+    hub_core_work_stored(ledger->options.core, op->work.record.type, &op->work.record.root,
+                         &op->work.account, rewarded ? &totals : NULL);
+}
+
+static void answer_done(struct ledger *ledger, const struct store_op *op)
+{
+    static const enum hub_stored ends[] = {
+        [STORE_DONE] = HUB_STORED,
+        [STORE_CONFLICT] = HUB_STORED_NO_SERVICE,
+        [STORE_ABANDONED] = HUB_NOT_STORED,
+    };
+    struct service *service = services_by_id(ledger->options.services, op->answer.service_id);
+    if (op->status == STORE_DONE && service != NULL) {
+        uint64_t *count = &service->record.answered.of[op->answer.type];
+        *count += op->kind == STORE_ANSWER ? 1 : (uint64_t)-1;
+    }
+    hub_core_answer_stored(ledger->options.core, op->token, ends[op->status]);
+}
+
+static void core_op_done(struct ledger *ledger, struct store_op *op)
+{
+    struct entry *entry = (struct entry *)(void *)op;
+    if (op->kind == STORE_WORK)
+        work_done(ledger, op);
+    else
+        answer_done(ledger, op);
+    entry->next_free = ledger->free;
+    ledger->free = entry;
+    ledger->options.act(ledger->options.context);
+}
+
+static void take_done(struct ledger *ledger)
+{
+    struct store_op *next;
+    for (struct store_op *op = store_take_done(ledger->options.store); op != NULL; op = next) {
+        next = store_op_next(op);
+        struct other *other = op->user;
+        if (other == NULL) {
+            core_op_done(ledger, op);
+            continue;
+        }
+        const struct other called = *other;
+        free(other);
+        op->user = NULL;
+        called.done(called.context, op);
+    }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct ledger *ledger = wake->data;
+    take_health(ledger);
+    take_done(ledger);
+}
+
+static struct ledger *allocate(const struct ledger_options *options)
+{
+    struct ledger *ledger = calloc(1, sizeof *ledger);
+    if (ledger == NULL)
+        return NULL;
+    ledger->options = *options;
+    ledger->log = log_for_part(options->log, "ledger");
+    ledger->healthy = true;
+    ledger->pool_size = 3 * options->waiters_max + 1;
+    ledger->pool = calloc(ledger->pool_size, sizeof *ledger->pool);
+    if (ledger->pool == NULL || pthread_mutex_init(&ledger->mutex, NULL) != 0) {
+        free(ledger->pool);
+        free(ledger);
+        return NULL;
+    }
+    for (size_t i = ledger->pool_size; i-- > 0;) {
+        ledger->pool[i].next_free = ledger->free;
+        ledger->free = &ledger->pool[i];
+    }
+    return ledger;
+}
+
+static void on_wake_closed(uv_handle_t *handle)
+{
+    struct ledger *ledger = handle->data;
+    (void)pthread_mutex_destroy(&ledger->mutex);
+    free(ledger->pool);
+    free(ledger);
+}
+
+struct ledger *ledger_create(const struct ledger_options *options, struct error *error)
+{
+    struct ledger *ledger = allocate(options);
+    if (ledger == NULL) {
+        (void)error_set(error, ERROR_MEMORY, "no memory for the ledger");
+        return NULL;
+    }
+    if (uv_async_init(options->loop, &ledger->wake, on_wake) != 0) {
+        (void)pthread_mutex_destroy(&ledger->mutex);
+        free(ledger->pool);
+        free(ledger);
+        (void)error_set(error, ERROR_SYSTEM, "the system gives no way to wake the event loop");
+        return NULL;
+    }
+    ledger->wake.data = ledger;
+    const struct store_callbacks callbacks = {on_store_done, on_store_health, ledger};
+    if (!restore(ledger, error) || !store_start(options->store, &callbacks, error)) {
+        ledger_destroy(ledger);
+        return NULL;
+    }
+    return ledger;
+}
+
+static void fill_work(struct store_op *op, const struct hub_action *action)
+{
+    const int64_t now_ms = clock_wall_ms();
+    op->kind = STORE_WORK;
+    op->work.record = (struct work_record){
+        .root = action->store_work.root,
+        .nonce = action->store_work.nonce,
+        .value = action->store_work.value,
+        .threshold = action->store_work.threshold,
+        .type = action->store_work.type,
+        .solved_ms = now_ms,
+        .expires_ms = now_ms + (int64_t)(action->store_work.ttl_us / 1000),
+    };
+    op->work.account = action->store_work.account;
+    op->work.has_account = action->store_work.has_account;
+}
+
+void ledger_submit(struct ledger *ledger, const struct hub_action *action)
+{
+    struct entry *entry = ledger->free;
+    assert(entry != NULL && "the core keeps its promise of 3 * waiters_max");
+    ledger->free = entry->next_free;
+    memset(&entry->op, 0, sizeof entry->op);
+    if (action->kind == HUB_STORE_WORK) {
+        fill_work(&entry->op, action);
+    } else {
+        entry->op.kind = action->kind == HUB_STORE_ANSWER ? STORE_ANSWER : STORE_UNANSWER;
+        entry->op.token = action->store_answer.waiter;
+        entry->op.answer.service_id = action->store_answer.service_id;
+        entry->op.answer.type = action->store_answer.type;
+    }
+    store_submit(ledger->options.store, &entry->op);
+}
+
+bool ledger_submit_other(struct ledger *ledger, struct store_op *op,
+                         void (*done)(void *context, struct store_op *op), void *context)
+{
+    struct other *other = malloc(sizeof *other);
+    if (other == NULL)
+        return false;
+    *other = (struct other){done, context};
+    op->user = other;
+    store_submit(ledger->options.store, op);
+    return true;
+}
+
+bool ledger_healthy(const struct ledger *ledger)
+{
+    return ledger->healthy;
+}
+
+void ledger_stop(struct ledger *ledger, uint64_t patience_ms)
+{
+    store_stop(ledger->options.store, patience_ms);
+    take_done(ledger);
+}
+
+void ledger_destroy(struct ledger *ledger)
+{
+    if (ledger != NULL)
+        uv_close((uv_handle_t *)&ledger->wake, on_wake_closed);
+}

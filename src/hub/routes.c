@@ -1,0 +1,160 @@
+/* Which HTTP path leads where (cli.md, "Hub"; dpow.md 3.3, 5.1). */
+#include "base/json.h"
+#include "hub/hub_internal.h"
+#include "hub/statistics.h"
+
+#include <stdlib.h>
+
+static void respond(struct http_exchange *exchange, int status, const char *type,
+                    struct slice body)
+{
+    http_respond(exchange,
+                 &(struct http_response){.status = status, .content_type = type, .body = body});
+}
+
+static const char json_type[] = "application/json; charset=utf-8";
+static const char text_type[] = "text/plain; charset=utf-8";
+
+static void serve_service(struct hub *hub, struct http_exchange *exchange,
+                          const struct http_request *request)
+{
+    service_api_post(hub->api, exchange, request->body);
+}
+
+static void serve_upcheck(struct hub *hub, struct http_exchange *exchange,
+                          const struct http_request *request)
+{
+    (void)hub;
+    (void)request;
+    respond(exchange, 200, text_type, slice_of("up"));
+}
+
+/* Empty while no confirmed block has been seen (dpow.md 5.1): this hub watches none. */
+static void serve_upcheck_blocks(struct hub *hub, struct http_exchange *exchange,
+                                 const struct http_request *request)
+{
+    (void)hub;
+    (void)request;
+    respond(exchange, 200, text_type, slice_of(""));
+}
+
+static void serve_statistics(struct hub *hub, struct http_exchange *exchange,
+                             const struct http_request *request)
+{
+    struct hub_core_stats stats;
+    size_t length;
+    (void)request;
+    hub_core_stats(hub->core, &stats);
+    char *json = statistics_write(hub->services, &stats.rewarded, &length);
+    if (json != NULL)
+        respond(exchange, 200, json_type, (struct slice){json, length});
+    else
+        respond(exchange, 503, json_type, slice_of("{\"error\":\"Out of memory\"}"));
+    free(json);
+}
+
+static void serve_health(struct hub *hub, struct http_exchange *exchange,
+                         const struct http_request *request)
+{
+    char data[2048];
+    struct json_writer writer;
+    const bool healthy = hub_healthy(hub);
+    (void)request;
+    json_writer_init(&writer, data, sizeof data);
+    json_begin_object(&writer);
+    json_key(&writer, "status");
+    json_write_text(&writer, healthy ? "ok" : "failing");
+    json_key(&writer, "reasons");
+    json_begin_array(&writer);
+    if (hub->store_reason[0] != '\0')
+        json_write_text(&writer, hub->store_reason);
+    if (hub->broker_reason[0] != '\0')
+        json_write_text(&writer, hub->broker_reason);
+    if (hub->phase == HUB_DRAINING)
+        json_write_text(&writer, "the hub stops");
+    json_end_array(&writer);
+    json_end_object(&writer);
+    respond(exchange, healthy ? 200 : 503, json_type, (struct slice){data, writer.length});
+}
+
+/* A path matches with and without its last slash. */
+static const struct route {
+    const char *path;
+    const char *method;
+    void (*serve)(struct hub *hub, struct http_exchange *exchange,
+                  const struct http_request *request);
+} routes[] = {
+    {"/service/", "POST", serve_service},
+    {"/upcheck/", "GET", serve_upcheck},
+    {"/upcheck/blocks/", "GET", serve_upcheck_blocks},
+    {"/api/statistics/", "GET", serve_statistics},
+    {"/api/health/", "GET", serve_health},
+};
+
+static bool path_is(struct slice path, const char *known)
+{
+    const size_t length = strlen(known);
+    return (path.length == length || path.length == length - 1) &&
+           memcmp(path.data, known, path.length) == 0;
+}
+
+static void on_request(void *context, struct http_exchange *exchange,
+                       const struct http_request *request)
+{
+    struct hub *hub = context;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (!path_is(request->path, routes[i].path))
+            continue;
+        const bool head = slice_is(request->method, "HEAD") && strcmp(routes[i].method, "GET") == 0;
+        if (slice_is(request->method, routes[i].method) || head)
+            routes[i].serve(hub, exchange, request);
+        else
+            respond(exchange, 405, json_type, slice_of("{\"error\":\"Method not allowed\"}"));
+        return;
+    }
+    respond(exchange, 404, json_type, slice_of("{\"error\":\"Not found\"}"));
+}
+
+static void on_gone(void *context, struct http_exchange *exchange)
+{
+    struct hub *hub = context;
+    service_api_post_gone(hub->api, exchange);
+}
+
+static bool on_upgrade(void *context, const struct http_request *request)
+{
+    (void)context;
+    return path_is(request->path, "/service_ws/");
+}
+
+static void on_open(void *context, struct websocket *socket, const struct http_request *request)
+{
+    (void)context;
+    (void)socket;
+    (void)request;
+}
+
+static void on_message(void *context, struct websocket *socket, struct slice text)
+{
+    struct hub *hub = context;
+    service_api_message(hub->api, socket, text);
+}
+
+static void on_close(void *context, struct websocket *socket)
+{
+    struct hub *hub = context;
+    service_api_socket_closed(hub->api, socket);
+}
+
+struct http_handlers hub_routes(struct hub *hub)
+{
+    return (struct http_handlers){
+        .on_request = on_request,
+        .on_gone = on_gone,
+        .on_upgrade = on_upgrade,
+        .on_open = on_open,
+        .on_message = on_message,
+        .on_close = on_close,
+        .context = hub,
+    };
+}

@@ -1,0 +1,60 @@
+/**
+ * worker_link: the hub's side of MQTT: publishes work, cancels, rewards, heartbeat and statistics,
+ * and reads results (dpow.md 2). All functions belong to the loop's thread.
+ */
+#ifndef DPOW_HUB_WORKER_LINK_H
+#define DPOW_HUB_WORKER_LINK_H
+
+#include "base/log.h"
+#include "hub/core.h"
+
+#include <uv.h>
+
+struct worker_link;
+
+/** How to reach the broker, and what the link works with; borrowed for its life. */
+struct worker_link_options {
+    const char *host;
+    uint16_t port;
+    bool tls;
+    const char *user;
+    const char *password;
+    struct hub_core *core;
+    uv_loop_t *loop;
+    const struct log *log;
+    /** Carries out the core's actions; called after every event the link puts into the core. */
+    void (*act)(void *context);
+    /** The broker has granted the subscriptions (true), or has been lost (false, with a reason). */
+    void (*on_broker)(void *context, bool up, const char *reason);
+    void *context;
+};
+
+/** Counters since the start. */
+struct worker_link_counters {
+    uint64_t published;
+    uint64_t unpublished;       /**< Messages that had to be dropped: no broker. */
+    uint64_t malformed;         /**< Results that could not be read. */
+    uint64_t invalid_accounts;  /**< Accepted results whose account was not one. */
+};
+
+/** @return owned by the caller, or NULL with the error filled */
+struct worker_link *worker_link_create(const struct worker_link_options *options,
+                                       struct error *error);
+
+/** Whether results can arrive and work can be published. */
+bool worker_link_up(const struct worker_link *link);
+
+/** Carries out HUB_WORK, HUB_CANCEL or HUB_REWARD. */
+void worker_link_publish(struct worker_link *link, const struct hub_action *action);
+
+void worker_link_heartbeat(struct worker_link *link);
+
+/** Publishes the JSON of the statistics; one of over 200 kB is left out, with a warning. */
+void worker_link_statistics(struct worker_link *link, struct slice json);
+
+void worker_link_counters(const struct worker_link *link, struct worker_link_counters *counters);
+
+/** Leaves the broker, calls done and frees. */
+void worker_link_close(struct worker_link *link, void (*done)(void *context), void *context);
+
+#endif

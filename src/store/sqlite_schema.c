@@ -1,0 +1,116 @@
+#include "store/sqlite_internal.h"
+
+#include <stdio.h>
+
+/* One text a version, each applied to the schema before it. A version that was released never
+ * changes. 64-bit values that use all their bits (nonce, value, threshold) are blobs of 8 bytes, most
+ * significant first: SQLite's integers are signed, and blobs sort as the numbers do. Roots and
+ * account keys are blobs of 32 bytes. Times are milliseconds since 1970, UTC. */
+static const char *const migrations[] = {
+    "CREATE TABLE services ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  name TEXT NOT NULL UNIQUE,"
+    "  display TEXT NOT NULL,"
+    "  website TEXT NOT NULL,"
+    "  is_public INTEGER NOT NULL CHECK (is_public IN (0, 1)),"
+    "  rate_per_s REAL NOT NULL,"
+    "  created_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE service_keys ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  service INTEGER NOT NULL REFERENCES services (id),"
+    "  hash TEXT NOT NULL,"
+    "  created_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX service_keys_by_service ON service_keys (service);"
+    "CREATE TABLE service_counts ("
+    "  service INTEGER NOT NULL REFERENCES services (id),"
+    "  type INTEGER NOT NULL CHECK (type IN (0, 1)),"
+    "  answered INTEGER NOT NULL CHECK (answered >= 0),"
+    "  PRIMARY KEY (service, type)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE works ("
+    "  root BLOB NOT NULL PRIMARY KEY CHECK (length(root) = 32),"
+    "  nonce BLOB NOT NULL CHECK (length(nonce) = 8),"
+    "  value BLOB NOT NULL CHECK (length(value) = 8),"
+    "  type INTEGER NOT NULL CHECK (type IN (0, 1)),"
+    "  solved_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX works_by_expiry ON works (expires_ms);"
+    /* Append-only: what every total can be recomputed from. */
+    "CREATE TABLE rewards ("
+    "  root BLOB NOT NULL CHECK (length(root) = 32),"
+    "  nonce BLOB NOT NULL CHECK (length(nonce) = 8),"
+    "  account BLOB NOT NULL CHECK (length(account) = 32),"
+    "  type INTEGER NOT NULL CHECK (type IN (0, 1)),"
+    "  threshold BLOB NOT NULL CHECK (length(threshold) = 8),"
+    "  rewarded_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY (root, nonce)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE clients ("
+    "  account BLOB NOT NULL PRIMARY KEY CHECK (length(account) = 32),"
+    "  precache INTEGER NOT NULL,"
+    "  ondemand INTEGER NOT NULL,"
+    "  snapshot_precache INTEGER,"
+    "  snapshot_ondemand INTEGER,"
+    "  last_ms INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE totals ("
+    "  type INTEGER PRIMARY KEY CHECK (type IN (0, 1)),"
+    "  rewarded INTEGER NOT NULL"
+    ") STRICT;"
+    "INSERT INTO totals VALUES (0, 0), (1, 0);",
+};
+
+enum { VERSION = sizeof migrations / sizeof migrations[0] };
+
+bool sqlite_failed(sqlite3 *database, const char *doing, struct error *error)
+{
+    return error_set(error, ERROR_SYSTEM, "%s: %s", doing, sqlite3_errmsg(database));
+}
+
+static bool read_version(sqlite3 *database, int *version, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(database, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK)
+        return sqlite_failed(database, "cannot read the schema's version", error);
+    const bool good = sqlite3_step(statement) == SQLITE_ROW;
+    if (good)
+        *version = sqlite3_column_int(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return good || sqlite_failed(database, "cannot read the schema's version", error);
+}
+
+static bool migrate(sqlite3 *database, int from, struct error *error)
+{
+    char finish[64];
+    (void)snprintf(finish, sizeof finish, "PRAGMA user_version = %d; COMMIT", VERSION);
+    if (sqlite3_exec(database, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_failed(database, "cannot update the schema", error);
+    for (int i = from; i < VERSION; i++) {
+        if (sqlite3_exec(database, migrations[i], NULL, NULL, NULL) != SQLITE_OK) {
+            (void)sqlite_failed(database, "cannot update the schema", error);
+            (void)sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+            return false;
+        }
+    }
+    if (sqlite3_exec(database, finish, NULL, NULL, NULL) == SQLITE_OK)
+        return true;
+    (void)sqlite_failed(database, "cannot update the schema", error);
+    (void)sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+    return false;
+}
+
+bool sqlite_schema_update(sqlite3 *database, struct error *error)
+{
+    int version = 0;
+    if (!read_version(database, &version, error))
+        return false;
+    if (version < 0 || version > VERSION)
+        return error_set(error, ERROR_INVALID,
+                         "the database has schema version %d; this program knows up to %d: use a "
+                         "newer dpow",
+                         version, VERSION);
+    return version == VERSION || migrate(database, version, error);
+}

@@ -1,0 +1,246 @@
+#include "store/store.h"
+
+#include "base/clock.h"
+#include "store/store_backend.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    RETRY_FIRST_MS = 50,
+    RETRY_LAST_MS = 1000,
+    PURGE_PAUSE_MS = 60000,
+    PURGE_ROWS = 1000,
+};
+
+struct store {
+    struct store_backend *backend;
+    struct log log;
+    struct store_callbacks callbacks;
+    struct queue submitted;
+    struct queue done;
+    pthread_t writer;
+    bool started;
+    bool failing;            /* The writer's: commits fail at present. */
+    int64_t purged_ms;       /* The writer's: when works were last purged, monotonic. */
+
+    pthread_mutex_t mutex;   /* Guards the two fields below; the condition ends a retry's pause. */
+    pthread_cond_t stop_changed;
+    bool stopping;
+    uint64_t give_up_us;     /* When stopping: how long failing commits are tried. */
+};
+
+static struct store_backend *open_backend(const char *url, struct error *error)
+{
+    static const char sqlite_scheme[] = "sqlite:";
+    if (strncmp(url, sqlite_scheme, strlen(sqlite_scheme)) == 0)
+        return sqlite_backend_open(url + strlen(sqlite_scheme), error);
+    (void)error_set(error, ERROR_INVALID, "store: the URL must be sqlite:PATH");
+    return NULL;
+}
+
+/* The condition waits by the monotonic clock: a clock that is set must not stretch a pause. */
+static bool init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    if (pthread_condattr_init(&attributes) != 0)
+        return false;
+    const bool good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                      pthread_cond_init(condition, &attributes) == 0;
+    (void)pthread_condattr_destroy(&attributes);
+    return good;
+}
+
+struct store *store_open(const char *url, const struct log *log, struct error *error)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL || !queue_init(&store->submitted) || !queue_init(&store->done) ||
+        pthread_mutex_init(&store->mutex, NULL) != 0 || !init_condition(&store->stop_changed)) {
+        free(store);
+        (void)error_set(error, ERROR_MEMORY, "no memory for the store");
+        return NULL;
+    }
+    store->log = log_for_part(log, "store");
+    store->backend = open_backend(url, error);
+    if (store->backend == NULL) {
+        store_close(store);
+        return NULL;
+    }
+    return store;
+}
+
+bool store_each_service(struct store *store,
+                        bool (*visit)(void *context, const struct service_record *service),
+                        void *context, struct error *error)
+{
+    return store->backend->ops->each_service(store->backend, visit, context, error);
+}
+
+bool store_each_work(struct store *store, int64_t now_ms, size_t limit,
+                     bool (*visit)(void *context, const struct work_record *work), void *context,
+                     struct error *error)
+{
+    return store->backend->ops->each_work(store->backend, now_ms, limit, visit, context, error);
+}
+
+bool store_totals(struct store *store, struct work_counts *totals, struct error *error)
+{
+    return store->backend->ops->totals(store->backend, totals, error);
+}
+
+static bool apply_all(struct store *store, struct store_op *first, struct error *error)
+{
+    const struct store_backend_ops *ops = store->backend->ops;
+    if (!ops->begin(store->backend, error))
+        return false;
+    for (struct store_op *op = first; op != NULL; op = store_op_next(op)) {
+        op->status = STORE_DONE;
+        if (!ops->apply(store->backend, op, error)) {
+            ops->rollback(store->backend);
+            return false;
+        }
+    }
+    if (ops->commit(store->backend, error))
+        return true;
+    ops->rollback(store->backend);
+    return false;
+}
+
+bool store_apply(struct store *store, struct store_op *op, struct error *error)
+{
+    op->item.next = NULL;
+    return apply_all(store, op, error);
+}
+
+static void set_health(struct store *store, const char *reason)
+{
+    const bool failing = reason != NULL;
+    if (failing == store->failing)
+        return;
+    store->failing = failing;
+    if (failing)
+        log_write(&store->log, LOG_ERROR, "cannot commit, will keep trying: %s", reason);
+    else
+        log_write(&store->log, LOG_INFO, "commits work again");
+    store->callbacks.on_health(store->callbacks.context, reason);
+}
+
+/* Sleeps before another try; false when the store is being stopped and patience has run out. */
+static bool pause_before_retry(struct store *store, uint64_t pause_ms)
+{
+    const uint64_t until_us = clock_monotonic_us() + pause_ms * 1000;
+    const struct timespec until = {(time_t)(until_us / 1000000), (long)(until_us % 1000000 * 1000)};
+    (void)pthread_mutex_lock(&store->mutex);
+    int status = 0;
+    while (status != ETIMEDOUT && !(store->stopping && clock_monotonic_us() >= store->give_up_us))
+        status = pthread_cond_timedwait(&store->stop_changed, &store->mutex, &until);
+    const bool patient = !store->stopping || clock_monotonic_us() < store->give_up_us;
+    (void)pthread_mutex_unlock(&store->mutex);
+    return patient;
+}
+
+static bool commit_all(struct store *store, struct store_op *first)
+{
+    struct error error;
+    uint64_t pause_ms = RETRY_FIRST_MS;
+    while (!apply_all(store, first, &error)) {
+        set_health(store, error.text);
+        if (!pause_before_retry(store, pause_ms))
+            return false;
+        pause_ms = pause_ms * 2 < RETRY_LAST_MS ? pause_ms * 2 : RETRY_LAST_MS;
+    }
+    set_health(store, NULL);
+    return true;
+}
+
+static void hand_back(struct store *store, struct store_op *first, bool durable)
+{
+    bool wake = false;
+    struct store_op *next;
+    for (struct store_op *op = first; op != NULL; op = next) {
+        next = store_op_next(op);
+        if (!durable)
+            op->status = STORE_ABANDONED;
+        wake |= queue_push(&store->done, &op->item);
+    }
+    if (wake)
+        store->callbacks.on_done(store->callbacks.context);
+}
+
+static void purge_sometimes(struct store *store)
+{
+    struct error error;
+    size_t purged;
+    const int64_t now_ms = (int64_t)(clock_monotonic_us() / 1000);
+    if (store->purged_ms != 0 && now_ms - store->purged_ms < PURGE_PAUSE_MS)
+        return;
+    store->purged_ms = now_ms;
+    if (!store->backend->ops->purge(store->backend, clock_wall_ms(), PURGE_ROWS, &purged, &error))
+        log_write(&store->log, LOG_WARNING, "cannot delete expired works: %s", error.text);
+}
+
+static void *write_all(void *argument)
+{
+    struct store *store = argument;
+    struct queue_item *first;
+    while ((first = queue_wait_all(&store->submitted)) != NULL) {
+        struct store_op *ops = (struct store_op *)(void *)first;
+        hand_back(store, ops, commit_all(store, ops));
+        purge_sometimes(store);
+    }
+    return NULL;
+}
+
+bool store_start(struct store *store, const struct store_callbacks *callbacks, struct error *error)
+{
+    sigset_t all;
+    sigset_t before;
+    store->callbacks = *callbacks;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    store->started = pthread_create(&store->writer, NULL, write_all, store) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return store->started ||
+           error_set(error, ERROR_SYSTEM, "the system gives no thread for the store");
+}
+
+void store_submit(struct store *store, struct store_op *op)
+{
+    (void)queue_push(&store->submitted, &op->item);
+}
+
+struct store_op *store_take_done(struct store *store)
+{
+    return (struct store_op *)(void *)queue_take_all(&store->done);
+}
+
+void store_stop(struct store *store, uint64_t patience_ms)
+{
+    if (!store->started)
+        return;
+    (void)pthread_mutex_lock(&store->mutex);
+    store->stopping = true;
+    store->give_up_us = clock_monotonic_us() + patience_ms * 1000;
+    (void)pthread_cond_signal(&store->stop_changed);
+    (void)pthread_mutex_unlock(&store->mutex);
+    queue_close(&store->submitted);
+    (void)pthread_join(store->writer, NULL);
+    store->started = false;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    store_stop(store, 0);
+    if (store->backend != NULL)
+        store->backend->ops->close(store->backend);
+    (void)pthread_cond_destroy(&store->stop_changed);
+    (void)pthread_mutex_destroy(&store->mutex);
+    queue_destroy(&store->done);
+    queue_destroy(&store->submitted);
+    free(store);
+}
