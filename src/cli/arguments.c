@@ -49,7 +49,8 @@ static bool create_table(struct getopt_table *table, const struct option_spec *c
     };
     if (table->options == NULL || table->file_names == NULL) {
         destroy_table(table);
-        return error_set(error, ERROR_MEMORY, "no memory for options");
+        error_set(error, ERROR_MEMORY, "no memory for options");
+        return false;
     }
     for (size_t i = 0; specs[i] != NULL; i++)
         for (const struct option_spec *spec = specs[i]; spec->name != NULL; spec++)

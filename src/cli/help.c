@@ -11,14 +11,14 @@ static void print_wrapped(FILE *out, const char *text, size_t indent)
     while (*text != '\0') {
         const size_t length = strcspn(text, " ");
         if (column > 0 && column + 1 + length > WIDTH) {
-            fputc('\n', out);
+            (void)fputc('\n', out);
             column = 0;
         }
         if (column == 0) {
             (void)fprintf(out, "%*s", (int)indent, "");
             column = indent;
         } else {
-            fputc(' ', out);
+            (void)fputc(' ', out);
             column++;
         }
         (void)fwrite(text, 1, length, out);
@@ -26,7 +26,7 @@ static void print_wrapped(FILE *out, const char *text, size_t indent)
         text += length;
         text += strspn(text, " ");
     }
-    fputc('\n', out);
+    (void)fputc('\n', out);
 }
 
 /* Prints each line of a text behind a prefix. */
@@ -86,7 +86,7 @@ void help_print(FILE *out, const char *name, const struct command *command,
     print_usage(out, name, command->synopsis);
     (void)fprintf(out, "\n%s.\n", command->summary);
     if (command->description != NULL) {
-        fputc('\n', out);
+        (void)fputc('\n', out);
         print_wrapped(out, command->description, 0);
     }
     if (command->subcommands != NULL)

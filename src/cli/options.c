@@ -284,7 +284,7 @@ bool options_set(struct options *options, const char *name, const char *text,
         return check_text(value->spec, given, where, error) &&
                take_text(value, given, source, where, error);
     }
-    char secret[OPTION_SECRET_MAX];
+    char secret[OPTION_SECRET_MAX] = "";
     const bool done = read_secret(text, where, secret, error) &&
                       check_text(value->spec, secret, where, error) &&
                       take_text(value, secret, source, where, error);

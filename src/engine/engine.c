@@ -100,6 +100,7 @@ static struct search_end take_out(struct engine *engine, struct search *search,
     const struct search_end end = {
         .id = search->id,
         .outcome = outcome,
+        .priority = search->priority,
         .root = search->root,
         .hashes = search->hashes,
         .micros = search->micros,

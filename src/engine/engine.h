@@ -36,6 +36,7 @@ enum search_outcome {
 struct search_end {
     search_id id;
     enum search_outcome outcome;
+    enum search_priority priority;
     struct root root;
     uint64_t nonce;   /**< Found only. */
     uint64_t value;   /**< Found only; recomputed by work_value(), at least the threshold. */

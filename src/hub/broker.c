@@ -157,7 +157,7 @@ static void on_child_closed(uv_handle_t *handle)
         restart_later(broker);
 }
 
-static void on_exit(uv_process_t *process, int64_t status, int signal_number)
+static void on_child_exit(uv_process_t *process, int64_t status, int signal_number)
 {
     struct child *child = process->data;
     struct broker *broker = child->broker;
@@ -214,17 +214,17 @@ static int spawn_child(struct broker *broker, struct child *child)
 {
     char configuration[BROKER_PATH_SIZE + 32];
     (void)snprintf(configuration, sizeof configuration, "%s/mosquitto.conf", broker->directory);
-    char *arguments[] = {"setpriv", "--pdeathsig", "TERM", (char *)(uintptr_t)executable(),
-                         "-c",      configuration, NULL};
+    const char *arguments[] = {"setpriv", "--pdeathsig",  "TERM", executable(),
+                               "-c",      configuration, NULL};
     uv_stdio_container_t stdio[] = {
         {.flags = UV_IGNORE},
         {.flags = UV_IGNORE},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&child->output},
     };
     const uv_process_options_t options = {
-        .exit_cb = on_exit,
+        .exit_cb = on_child_exit,
         .file = arguments[0],
-        .args = arguments,
+        .args = (char **)(uintptr_t)arguments, /* libuv does not write to them */
         .stdio = stdio,
         .stdio_count = 3,
     };

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# The Debian packages that each task needs, and how they are installed. Sourced by the scripts.
+# shellcheck disable=SC2034 # packages_install reads the lists by the name of their task.
+
+packages_build=(
+    gcc libc6-dev meson ninja-build pkg-config
+    libhttp-parser-dev libinih-dev libmosquitto-dev libsodium-dev libsqlite3-dev libssl-dev
+    libsystemd-dev libuv1-dev libwslay-dev
+)
+packages_run=(mosquitto curl)
+packages_test=(
+    clang-14 libclang-rt-14-dev llvm-14 libcmocka-dev libjson-c-dev
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+    python3 python3-aiohttp python3-paho-mqtt python3-pytest python3-websockets
+)
+packages_check=(clang-format-14 clang-tidy-14 groff-base python3 shellcheck)
+
+# Prints those of the packages that are not installed.
+packages_missing() {
+    local package
+    for package in "$@"; do
+        if ! dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null |
+            grep -qx installed; then
+            echo "$package"
+        fi
+    done
+}
+
+# Debian starts a broker of its own when mosquitto is installed; the hub runs one itself, and the
+# other would hold its port.
+stop_distribution_broker() {
+    if [ -d /run/systemd/system ]; then
+        systemctl disable --now --quiet mosquitto.service
+    fi
+}
+
+# Installs what is missing of the tasks' packages: packages_install build test. Needs no network
+# when nothing is missing.
+packages_install() {
+    local wanted=() missing task
+    for task in "$@"; do
+        local -n list="packages_$task"
+        wanted+=("${list[@]}")
+    done
+    mapfile -t missing < <(packages_missing "${wanted[@]}")
+    if [ "${#missing[@]}" -eq 0 ]; then
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "Some packages are missing; as root: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    echo "Installing ${missing[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >&2
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+    if [[ " ${missing[*]} " == *" mosquitto "* ]]; then
+        stop_distribution_broker
+    fi
+}

@@ -1,0 +1,126 @@
+#include "cli/commands.h"
+#include "cli/state_directory.h"
+
+#include "base/hex.h"
+#include "hub/hub.h"
+
+static const struct option_spec hub_options[] = {
+    {.name = "data-dir",
+     .kind = OPTION_TEXT,
+     .argument = "DIR",
+     .help = "Where the store, the broker and the control socket live; created if missing. By "
+             "default /var/lib/dpow for root, otherwise $XDG_STATE_HOME/dpow."},
+    {.name = "listen",
+     .kind = OPTION_TEXT,
+     .argument = "ADDR:PORT",
+     .help = "Where services are served over HTTP and WebSocket; port 0 is any free port.",
+     .fallback = "127.0.0.1:5030"},
+    {.name = "store",
+     .kind = OPTION_TEXT,
+     .argument = "URL",
+     .help = "The store; by default SQLite in the data folder.",
+     .secret = true},
+    {.name = "broker",
+     .kind = OPTION_TEXT,
+     .argument = "URL",
+     .help = "An MQTT broker to use instead of an own one.",
+     .secret = true},
+    {.name = "mqtt-listen",
+     .kind = OPTION_TEXT,
+     .argument = "ADDR:PORT",
+     .help = "Where the own broker serves workers over MQTT.",
+     .fallback = "127.0.0.1:1883"},
+    {.name = "mqtt-ws-listen",
+     .kind = OPTION_TEXT,
+     .argument = "ADDR:PORT",
+     .help = "Where the own broker serves workers over MQTT in WebSocket.",
+     .fallback = "127.0.0.1:9001"},
+    {.name = "network",
+     .kind = OPTION_CHOICE,
+     .choices = "live|beta|dev|test",
+     .help = "Whose thresholds apply.",
+     .fallback = "live"},
+    {.name = "base-difficulty",
+     .kind = OPTION_TEXT,
+     .argument = "HEX",
+     .help = "The base of multipliers, 16 hexadecimal digits; by default the network's send "
+             "class."},
+    {.name = "max-multiplier",
+     .kind = OPTION_NUMBER,
+     .argument = "X",
+     .low = 1,
+     .high = 1e6,
+     .help = "The greatest multiplier a service may ask for.",
+     .fallback = "5"},
+    {.name = NULL},
+};
+
+static bool read_listen(const struct options *options, const char *name,
+                        struct listen_address *address, struct error *error)
+{
+    struct error reason;
+    if (listen_address_parse(options_text(options, name), address, &reason))
+        return true;
+    return error_set(error, ERROR_INVALID, "--%s %s", name, reason.text);
+}
+
+static bool read_difficulty(const struct options *options, struct hub_options *hub,
+                            struct error *error)
+{
+    const char *text = options_text(options, "base-difficulty");
+    uint64_t maximum;
+    if (text != NULL &&
+        (!hex_u64_parse(slice_of(text), &hub->base_difficulty) || hub->base_difficulty == 0))
+        return error_set(error, ERROR_INVALID,
+                         "--base-difficulty must be 16 hexadecimal digits, not all of them 0");
+    const uint64_t base = hub->base_difficulty != 0 ? hub->base_difficulty : hub->network->send;
+    if (!difficulty_from_multiplier(hub->max_multiplier, base, &maximum))
+        return error_set(error, ERROR_INVALID,
+                         "--max-multiplier: the base difficulty leaves no room for so much");
+    return true;
+}
+
+static bool read_options(const struct options *options, struct hub_options *hub,
+                         struct error *error)
+{
+    hub->store_url = options_text(options, "store");
+    hub->broker_url = options_text(options, "broker");
+    hub->network = network_find(options_text(options, "network"));
+    hub->max_multiplier = options_number(options, "max-multiplier");
+    return read_listen(options, "listen", &hub->listen, error) &&
+           read_listen(options, "mqtt-listen", &hub->mqtt_listen, error) &&
+           read_listen(options, "mqtt-ws-listen", &hub->mqtt_ws_listen, error) &&
+           read_difficulty(options, hub, error);
+}
+
+static int run(const struct invocation *invocation)
+{
+    struct hub_options hub = {0};
+    struct error error;
+    char directory[STATE_DIRECTORY_SIZE];
+    bool interrupted;
+    if (!read_options(invocation->options, &hub, &error) ||
+        !state_directory_find(options_text(invocation->options, "data-dir"), directory, &error))
+        return command_misused(invocation, "%s", error.text);
+    hub.data_directory = directory;
+    if (!hub_run(&hub, &invocation->log, &interrupted, &error))
+        return command_fail(invocation, &error);
+    return interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+const struct command command_hub = {
+    .name = "hub",
+    .summary = "Serve services and workers",
+    .synopsis = "[OPTIONS]",
+    .description =
+        "Takes requests for work from services over HTTP and WebSocket, gets the work from workers "
+        "over MQTT, and keeps the accounts of both. Unless --broker names one, it starts and "
+        "supervises a Mosquitto broker of its own.\n"
+        "When requests can be served, one line of JSON is printed on standard output with the "
+        "addresses.",
+    .examples = "dpow hub\n"
+                "dpow hub --data-dir ./hub --listen 127.0.0.1:0 --mqtt-listen 127.0.0.1:0 "
+                "--mqtt-ws-listen 127.0.0.1:0",
+    .options = hub_options,
+    .run = run,
+};
