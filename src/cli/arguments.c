@@ -79,6 +79,7 @@ static bool unknown_option(const struct getopt_table *table, const char *typed, 
 static bool take_option(struct options *options, const char *name, bool names_only,
                         struct arguments *arguments, struct error *error)
 {
+    assert(name != NULL);
     if (strcmp(name, "help") == 0)
         arguments->help = true;
     else if (strcmp(name, "version") == 0)

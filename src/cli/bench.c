@@ -37,7 +37,7 @@ static int run_bench(const struct invocation *invocation)
 
 const struct command command_bench = {
     .name = "bench",
-    .summary = "Measures how fast this machine finds work",
+    .summary = "Measure how fast this machine finds work",
     .synopsis = "[engine] [OPTIONS]",
     .description = "The rate of each device is the median of several slices of time. The text also "
                    "says how long one work takes on average for a send and for a receive on the "

@@ -86,7 +86,7 @@ static int run_devices(const struct invocation *invocation)
 
 const struct command command_devices = {
     .name = "devices",
-    .summary = "Lists what can search on this machine",
+    .summary = "List what can search on this machine",
     .synopsis = "[OPTIONS]",
     .description = "For the CPU: its model, the threads this process may use, and the kernels "
                    "(implementations of the search) that it supports, fastest first.",

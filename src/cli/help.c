@@ -4,12 +4,12 @@
 
 enum { WIDTH = 80, HELP_COLUMN = 8 };
 
-/* Prints text in lines of WIDTH at most, each indented. */
+/* Prints text in lines of WIDTH at most, each indented; a line end in it begins a paragraph. */
 static void print_wrapped(FILE *out, const char *text, size_t indent)
 {
     size_t column = 0;
     while (*text != '\0') {
-        const size_t length = strcspn(text, " ");
+        const size_t length = strcspn(text, " \n");
         if (column > 0 && column + 1 + length > WIDTH) {
             (void)fputc('\n', out);
             column = 0;
@@ -24,7 +24,11 @@ static void print_wrapped(FILE *out, const char *text, size_t indent)
         (void)fwrite(text, 1, length, out);
         column += length;
         text += length;
-        text += strspn(text, " ");
+        if (*text == '\n') {
+            (void)fputs("\n\n", out);
+            column = 0;
+        }
+        text += strspn(text, " \n");
     }
     (void)fputc('\n', out);
 }

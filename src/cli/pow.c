@@ -211,7 +211,7 @@ static int run_pow(const struct invocation *invocation)
 
 const struct command command_pow = {
     .name = "pow",
-    .summary = "Finds the work of one hash, or checks one",
+    .summary = "Find the work of one hash, or check one",
     .synopsis = "HASH [OPTIONS]\n--validate WORK HASH [OPTIONS]",
     .description = "HASH is the hash of the account's last block, or the public key of an account "
                    "without blocks: 64 hexadecimal digits.",
