@@ -31,6 +31,8 @@ packages_missing() {
 stop_distribution_broker() {
     if [ -d /run/systemd/system ]; then
         systemctl disable --now --quiet mosquitto.service
+    elif [ -x /etc/init.d/mosquitto ]; then
+        /etc/init.d/mosquitto stop >&2 || true
     fi
 }
 

@@ -3,8 +3,9 @@
  *
  * The reader (RFC 8259) finds values as slices of the text, so that a value can be echoed to the
  * letter. It refuses what other readers disagree about: duplicate keys, invalid UTF-8, unpaired
- * surrogate escapes, leading zeros, bytes after the value. (Duplicates are looked for among the members
- * of the outermost object, the only ones that are ever used.) Thread-safe: it keeps no state.
+ * surrogate escapes, leading zeros, bytes after the value. (Duplicates are looked for among the
+ * members of the outermost object, the only ones that are ever used.) Thread-safe: it keeps no
+ * state.
  */
 #ifndef DPOW_BASE_JSON_H
 #define DPOW_BASE_JSON_H
@@ -81,10 +82,10 @@ bool json_number(struct json_value value, double *number);
 /** A writer into a caller's buffer; what does not fit sets `overflow` and is left out. */
 struct json_writer {
     char *data;
-    size_t size;    /**< Of the buffer; a NUL is always kept. */
+    size_t size; /**< Of the buffer; a NUL is always kept. */
     size_t length;
     bool overflow;
-    bool separate;  /**< Whether the next member or element needs a comma. */
+    bool separate; /**< Whether the next member or element needs a comma. */
 };
 
 /** Starts writing into a buffer of at least one byte. */

@@ -78,7 +78,8 @@ static size_t utf8_length(const char *data, size_t available)
     for (size_t i = 1; i < length; i++)
         if ((byte[i] & 0xc0) != 0x80)
             return 0;
-    const bool overlong = (byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xf0 && byte[1] < 0x90);
+    const bool overlong =
+        (byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xf0 && byte[1] < 0x90);
     const bool surrogate = byte[0] == 0xed && byte[1] > 0x9f;
     const bool beyond = byte[0] == 0xf4 && byte[1] > 0x8f;
     return overlong || surrogate || beyond ? 0 : length;
@@ -166,8 +167,8 @@ static bool read_character(struct cursor *cursor, char bytes[4], size_t *length)
         *length = encode_utf8(code, bytes);
         return true;
     }
-    const char *name = cursor->at < cursor->end && *cursor->at != '\0' ? strchr(names, *cursor->at)
-                                                                        : NULL;
+    const char *name =
+        cursor->at < cursor->end && *cursor->at != '\0' ? strchr(names, *cursor->at) : NULL;
     if (name == NULL)
         return false;
     cursor->at++;

@@ -94,8 +94,8 @@ static size_t json_line(const struct log *log, enum log_level level, const char 
 static size_t text_line(const struct log *log, enum log_level level, const char *stamp,
                         const char *text, char line[LINE_MAX])
 {
-    size_t length = (size_t)snprintf(line, LINE_MAX / 2, "%s %-7s %s: ", stamp, level_names[level],
-                                     log->part);
+    size_t length =
+        (size_t)snprintf(line, LINE_MAX / 2, "%s %-7s %s: ", stamp, level_names[level], log->part);
     for (; *text != '\0' && length < LINE_MAX - 8; text++) {
         const unsigned char byte = (unsigned char)*text;
         if (byte < 32 || byte == 127)

@@ -14,10 +14,10 @@ enum log_format { LOG_TEXT, LOG_JSON };
 
 /** Where a part writes its log; copied freely, never changed after the start, any thread. */
 struct log {
-    int descriptor;        /**< Where lines go; not owned. */
+    int descriptor; /**< Where lines go; not owned. */
     enum log_format format;
-    enum log_level level;  /**< What is less than this is dropped. */
-    const char *part;      /**< Names the writer in each line: "hub", "broker"; a literal. */
+    enum log_level level; /**< What is less than this is dropped. */
+    const char *part;     /**< Names the writer in each line: "hub", "broker"; a literal. */
 };
 
 /** Reads "text" or "json". */

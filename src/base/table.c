@@ -11,7 +11,7 @@ struct slot {
 
 struct table {
     struct slot *slots;
-    size_t mask;      /* Slots - 1; their number is a power of two, at least twice the capacity. */
+    size_t mask; /* Slots - 1; their number is a power of two, at least twice the capacity. */
     size_t count;
     size_t capacity;
     uint8_t seed[TABLE_SEED_SIZE];

@@ -1,9 +1,9 @@
 /**
  * table: a hash table from 32-byte keys to pointers, for the cores.
  *
- * The capacity is fixed at creation, so nothing is allocated later. Keys come from outside: they are
- * hashed with SipHash under a secret seed, so that nobody can choose keys that collide. One thread
- * uses a table.
+ * The capacity is fixed at creation, so nothing is allocated later. Keys come from outside: they
+ * are hashed with SipHash under a secret seed, so that nobody can choose keys that collide. One
+ * thread uses a table.
  */
 #ifndef DPOW_BASE_TABLE_H
 #define DPOW_BASE_TABLE_H
@@ -39,7 +39,8 @@ bool table_insert(struct table *table, const uint8_t key[TABLE_KEY_SIZE], void *
 /** Takes a key out. @return what it stood for, or NULL if it was not there */
 void *table_remove(struct table *table, const uint8_t key[TABLE_KEY_SIZE]);
 
-/** Visits every value, in no order; a visitor returns false to stop. The table must not be changed. */
+/** Visits every value, in no order; a visitor returns false to stop. The table must not be changed.
+ */
 void table_each(const struct table *table, bool (*visit)(void *context, void *value),
                 void *context);
 

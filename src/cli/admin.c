@@ -84,7 +84,8 @@ static bool read_result(struct answer *answer, struct json_value *result, struct
 {
     char text[sizeof error->text];
     size_t length;
-    if (answer->text == NULL || json_read_object(slice_of(answer->text), &answer->object) != JSON_OK)
+    if (answer->text == NULL ||
+        json_read_object(slice_of(answer->text), &answer->object) != JSON_OK)
         return error_set(error, ERROR_SYSTEM, "the hub's answer cannot be read");
     if (json_string(json_find(&answer->object, "error"), text, sizeof text, &length))
         return error_set(error, ERROR_INVALID, "%s", text);
@@ -141,8 +142,8 @@ static int print_addition(const struct invocation *invocation, struct json_value
         !json_string(json_find(&object, "service"), service, sizeof service, &length) ||
         !json_string(json_find(&object, "api_key"), key, sizeof key, &length))
         return print_slice(invocation, result.text);
-    (void)snprintf(text, sizeof text,
-                   "service: %s\napi key: %s\nThe key is shown this once only.", service, key);
+    (void)snprintf(text, sizeof text, "service: %s\napi key: %s\nThe key is shown this once only.",
+                   service, key);
     return command_print(invocation, text);
 }
 
@@ -153,10 +154,9 @@ static int run_add(const struct invocation *invocation)
     struct json_value result;
     struct error error;
     write_addition(invocation, request, sizeof request);
-    const bool done = ask(invocation, request, &answer, &error) &&
-                      read_result(&answer, &result, &error);
-    const int status =
-        done ? print_addition(invocation, result) : command_fail(invocation, &error);
+    const bool done =
+        ask(invocation, request, &answer, &error) && read_result(&answer, &result, &error);
+    const int status = done ? print_addition(invocation, result) : command_fail(invocation, &error);
     free(answer.text);
     return status;
 }
@@ -190,8 +190,9 @@ static const struct command service_list = {
     .name = "service list",
     .summary = "List the services",
     .synopsis = "[OPTIONS]",
-    .description = "Lists the services as a JSON array: names, rates, and how many requests of each "
-                   "were answered from the cache (precache) and after a search (ondemand).",
+    .description =
+        "Lists the services as a JSON array: names, rates, and how many requests of each "
+        "were answered from the cache (precache) and after a search (ondemand).",
     .examples = "dpow admin --data-dir ./hub service list",
     .run = run_list,
 };

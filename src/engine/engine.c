@@ -63,8 +63,8 @@ static uint64_t total_hashes(struct engine *engine)
     uint64_t total = 0;
     for (size_t d = 0; d < engine->device_count; d++)
         for (unsigned t = 0; t < engine->devices[d].choice.threads; t++)
-            total += atomic_load_explicit(&engine->devices[d].threads[t].hashes,
-                                          memory_order_relaxed);
+            total +=
+                atomic_load_explicit(&engine->devices[d].threads[t].hashes, memory_order_relaxed);
     return total;
 }
 
@@ -147,8 +147,7 @@ static struct kernel_result search_turn(struct thread *thread, uint64_t epoch)
         start += result.tried;
         const uint64_t done = atomic_load_explicit(&thread->hashes, memory_order_relaxed);
         atomic_store_explicit(&thread->hashes, done + result.tried, memory_order_relaxed);
-    } while (!result.found &&
-             atomic_load_explicit(&engine->epoch, memory_order_acquire) == epoch);
+    } while (!result.found && atomic_load_explicit(&engine->epoch, memory_order_acquire) == epoch);
     return result;
 }
 
@@ -350,9 +349,9 @@ search_id engine_search(struct engine *engine, const struct root *root, uint64_t
     const search_id id = ++engine->last_id;
     search->id = id;
     const bool added = search_queue_add(&engine->queue, search);
-    const bool interrupts = added && engine->current != NULL &&
-                            search_queue_next_priority(&engine->queue) >
-                                (int)engine->current->priority;
+    const bool interrupts =
+        added && engine->current != NULL &&
+        search_queue_next_priority(&engine->queue) > (int)engine->current->priority;
     if (interrupts) {
         struct search *interrupted = engine->current;
         end_turn(engine);

@@ -38,10 +38,10 @@ struct search_end {
     enum search_outcome outcome;
     enum search_priority priority;
     struct root root;
-    uint64_t nonce;   /**< Found only. */
-    uint64_t value;   /**< Found only; recomputed by work_value(), at least the threshold. */
-    uint64_t hashes;  /**< Nonces tried for this search by all devices together. */
-    uint64_t micros;  /**< Time during which devices searched it. */
+    uint64_t nonce;  /**< Found only. */
+    uint64_t value;  /**< Found only; recomputed by work_value(), at least the threshold. */
+    uint64_t hashes; /**< Nonces tried for this search by all devices together. */
+    uint64_t micros; /**< Time during which devices searched it. */
 };
 
 /**
@@ -63,18 +63,18 @@ struct device_choice {
 
 struct engine_options {
     const struct device_choice *devices;
-    size_t device_count;        /**< 1 to ENGINE_DEVICES_MAX. */
+    size_t device_count; /**< 1 to ENGINE_DEVICES_MAX. */
     search_end_callback on_end;
-    void *context;              /**< Given to on_end. */
+    void *context; /**< Given to on_end. */
 };
 
 /** What the engine has done; counters only grow. */
 struct engine_stats {
-    uint64_t hashes;    /**< Nonces tried since the start, all devices. */
+    uint64_t hashes; /**< Nonces tried since the start, all devices. */
     uint64_t found;
     uint64_t cancelled;
-    uint64_t errors;    /**< Nonces a device called found that were not: it works no more as it did.*/
-    size_t queued;      /**< Searches in hand, the running one included. */
+    uint64_t errors; /**< Nonces a device called found that were not: it works no more as it did.*/
+    size_t queued;   /**< Searches in hand, the running one included. */
 };
 
 struct engine;
@@ -112,7 +112,7 @@ struct engine_device {
     enum device_kind kind;
     const char *kernel; /**< CPU: the kernel in use. */
     unsigned threads;
-    uint64_t hashes;    /**< Nonces tried since the start. */
+    uint64_t hashes; /**< Nonces tried since the start. */
 };
 
 size_t engine_device_count(const struct engine *engine);

@@ -34,16 +34,16 @@ static inline vec vec_rotate32(vec a)
 
 static inline vec vec_rotate24(vec a)
 {
-    return _mm256_shuffle_epi8(
-        a, _mm256_setr_epi8(3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10, 3, 4, 5, 6, 7, 0,
-                            1, 2, 11, 12, 13, 14, 15, 8, 9, 10));
+    return _mm256_shuffle_epi8(a, _mm256_setr_epi8(3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9,
+                                                   10, 3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15,
+                                                   8, 9, 10));
 }
 
 static inline vec vec_rotate16(vec a)
 {
-    return _mm256_shuffle_epi8(
-        a, _mm256_setr_epi8(2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9, 2, 3, 4, 5, 6, 7,
-                            0, 1, 10, 11, 12, 13, 14, 15, 8, 9));
+    return _mm256_shuffle_epi8(a, _mm256_setr_epi8(2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15,
+                                                   8, 9, 2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14,
+                                                   15, 8, 9));
 }
 
 static inline vec vec_rotate63(vec a)
@@ -67,4 +67,4 @@ static bool supported(void)
     return __builtin_cpu_supports("avx2");
 }
 
-const struct kernel kernel_avx2 = {"avx2", LANES * STREAMS, supported, rounds_search};
+const struct kernel kernel_avx2 = {"avx2", LANES *STREAMS, supported, rounds_search};

@@ -59,4 +59,4 @@ static bool supported(void)
     return __builtin_cpu_supports("avx512f");
 }
 
-const struct kernel kernel_avx512 = {"avx512", LANES * STREAMS, supported, rounds_search};
+const struct kernel kernel_avx512 = {"avx512", LANES *STREAMS, supported, rounds_search};

@@ -6,8 +6,8 @@
 
 #include "engine/kernel.h"
 
-/** The first word of the hash's initial state for digests of 8 bytes without a key; it is mixed into
- *  the value at the very end. */
+/** The first word of the hash's initial state for digests of 8 bytes without a key; it is mixed
+ * into the value at the very end. */
 #define KERNEL_FIRST_WORD (0x6a09e667f3bcc908 ^ 0x01010008)
 
 extern const struct kernel kernel_portable;

@@ -28,8 +28,22 @@ void kernel_prepare(struct kernel_task *task, const struct root *root, uint64_t 
         0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
     };
     const uint64_t state[16] = {
-        KERNEL_FIRST_WORD, iv[1], iv[2], iv[3], iv[4],      iv[5], iv[6],  iv[7],
-        iv[0],             iv[1], iv[2], iv[3], iv[4] ^ 40, iv[5], ~iv[6], iv[7],
+        KERNEL_FIRST_WORD,
+        iv[1],
+        iv[2],
+        iv[3],
+        iv[4],
+        iv[5],
+        iv[6],
+        iv[7],
+        iv[0],
+        iv[1],
+        iv[2],
+        iv[3],
+        iv[4] ^ 40,
+        iv[5],
+        ~iv[6],
+        iv[7],
     };
     for (int i = 0; i < 4; i++)
         task->root[i] = load_le64(root->bytes + 8 * i);

@@ -10,8 +10,9 @@
  *                       word mixed in, meets the task's threshold
  *
  * What is left out, against the full function (nano.md 3; RFC 7693): eleven of sixteen message
- * words are zero and are not added; columns 1 to 3 of the first round do not depend on the nonce and
- * come ready in the task; of the last round only what leads to words 0 and 8 survives the compiler.
+ * words are zero and are not added; columns 1 to 3 of the first round do not depend on the nonce
+ * and come ready in the task; of the last round only what leads to words 0 and 8 survives the
+ * compiler.
  */
 #ifndef DPOW_ENGINE_KERNEL_ROUNDS_H
 #define DPOW_ENGINE_KERNEL_ROUNDS_H
@@ -131,8 +132,8 @@ static struct kernel_result rounds_search(const struct kernel_task *task, uint64
         const uint64_t first = start + i * GROUP;
         const uint64_t hits = try_group(task, first);
         if (__builtin_expect(hits != 0, 0))
-            return (struct kernel_result){
-                true, first + (uint64_t)__builtin_ctzll(hits), (i + 1) * GROUP};
+            return (struct kernel_result){true, first + (uint64_t)__builtin_ctzll(hits),
+                                          (i + 1) * GROUP};
     }
     return (struct kernel_result){false, 0, groups * GROUP};
 }

@@ -70,7 +70,7 @@ static void unlink_waiting(struct search_queue *queue, struct search *search)
 
 int search_queue_next_priority(const struct search_queue *queue)
 {
-    for (int class = SEARCH_PRIORITIES - 1; class >= 0; class--)
+    for (int class = SEARCH_PRIORITIES - 1; class >= 0; class --)
         if (queue->first[class] != NULL)
             return class;
     return -1;

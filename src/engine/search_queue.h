@@ -17,7 +17,7 @@ struct search {
     uint64_t micros;         /**< Likewise. */
     struct search *previous; /**< Among the waiting ones of its class. */
     struct search *next;
-    bool waiting;            /**< In a list; the running one is not. */
+    bool waiting; /**< In a list; the running one is not. */
 };
 
 /** All searches of an engine; the running one is known by number only. */

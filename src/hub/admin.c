@@ -232,8 +232,7 @@ bool admin_execute_stopped(const char *store_url, const struct log *log, struct 
     stopped.services = services_create(error);
     stopped.store = stopped.services != NULL ? store_open(store_url, log, error) : NULL;
     bool done = stopped.store != NULL &&
-                store_each_service(stopped.store, load_service, &stopped, error) &&
-                !stopped.failed;
+                store_each_service(stopped.store, load_service, &stopped, error) && !stopped.failed;
     if (done) {
         const struct admin_options options = {stopped.services, submit_now, &stopped};
         admin_execute(&options, request, reply, context);

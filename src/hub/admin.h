@@ -28,7 +28,8 @@ struct admin_options {
     void *context;
 };
 
-/** Called once for each admin_execute(), at once or later; the text is borrowed until the return. */
+/** Called once for each admin_execute(), at once or later; the text is borrowed until the return.
+ */
 typedef void (*admin_reply)(void *context, struct slice json);
 
 /** Carries out one command. */

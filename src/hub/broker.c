@@ -17,10 +17,10 @@
 enum {
     RESTART_FIRST_MS = 100,
     RESTART_LAST_MS = 5000,
-    STEADY_MS = 10000,      /* A broker that ran this long is restarted at once again. */
-    PORT_WAIT_MS = 3000,    /* For the broker of a killed hub to let go of its ports. */
+    STEADY_MS = 10000,   /* A broker that ran this long is restarted at once again. */
+    PORT_WAIT_MS = 3000, /* For the broker of a killed hub to let go of its ports. */
     PORT_POLL_MS = 50,
-    KILL_MS = 3000,         /* For the broker to end by itself when asked. */
+    KILL_MS = 3000, /* For the broker to end by itself when asked. */
     LINE_SIZE = 256,
 };
 
@@ -43,7 +43,7 @@ struct broker {
     char password[BROKER_PASSWORD_SIZE];
     char last_line[LINE_SIZE];
     struct child *child;
-    uv_timer_t timer;        /* Restarts; while stopping, kills. */
+    uv_timer_t timer; /* Restarts; while stopping, kills. */
     uint64_t restart_ms;
     uint64_t started_ms;
     unsigned deaths;
@@ -84,8 +84,8 @@ static int try_port(struct listen_address *endpoint)
         status = errno;
     else
         endpoint->port = ntohs(address.ss_family == AF_INET
-                                 ? ((const struct sockaddr_in *)&address)->sin_port
-                                 : ((const struct sockaddr_in6 *)&address)->sin6_port);
+                                   ? ((const struct sockaddr_in *)&address)->sin_port
+                                   : ((const struct sockaddr_in6 *)&address)->sin6_port);
     (void)close(descriptor);
     return status;
 }
@@ -214,7 +214,7 @@ static int spawn_child(struct broker *broker, struct child *child)
 {
     char configuration[BROKER_PATH_SIZE + 32];
     (void)snprintf(configuration, sizeof configuration, "%s/mosquitto.conf", broker->directory);
-    const char *arguments[] = {"setpriv", "--pdeathsig",  "TERM", executable(),
+    const char *arguments[] = {"setpriv", "--pdeathsig", "TERM", executable(),
                                "-c",      configuration, NULL};
     uv_stdio_container_t stdio[] = {
         {.flags = UV_IGNORE},

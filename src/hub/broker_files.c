@@ -130,8 +130,7 @@ static bool dashboard_password(const char *directory, char password[BROKER_PASSW
     return broker_file_write(directory, "dashboard-password", password, error);
 }
 
-static bool write_passwords(const char *directory, const char *server_password,
-                            struct error *error)
+static bool write_passwords(const char *directory, const char *server_password, struct error *error)
 {
     char dashboard[BROKER_PASSWORD_SIZE];
     char lines[3][LINE_SIZE];

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = sizeof ((struct sockaddr_un *)0)->sun_path, TALKS_MAX = 16, ASK_S = 30 };
+enum { PATH_SIZE = sizeof((struct sockaddr_un *)0)->sun_path, TALKS_MAX = 16, ASK_S = 30 };
 
 /* One connection: its line is read, carried out, answered. */
 struct talk {
@@ -16,7 +16,7 @@ struct talk {
     uv_write_t write;
     struct control *control;
     size_t length;
-    bool executing;  /* An answer is to come; the memory must wait for it. */
+    bool executing; /* An answer is to come; the memory must wait for it. */
     bool closed;
     char *answer;
     char line[ADMIN_REQUEST_MAX];
@@ -108,8 +108,7 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct talk *talk = handle->data;
     (void)suggested;
-    *buffer = uv_buf_init(talk->line + talk->length,
-                          (unsigned)(sizeof talk->line - talk->length));
+    *buffer = uv_buf_init(talk->line + talk->length, (unsigned)(sizeof talk->line - talk->length));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)

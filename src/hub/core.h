@@ -6,8 +6,8 @@
  * clock, no socket, no database, no thread and no randomness; production, tests and the
  * deterministic simulation run the same code. One thread uses a core.
  *
- * An *entry* is one root; *waiters* are requests that wait for its work, each with a threshold and a
- * deadline of its own:
+ * An *entry* is one root; *waiters* are requests that wait for its work, each with a threshold and
+ * a deadline of its own:
  *
  *     entry     IDLE ──request──► WANTED ──result meets all waiters──► IDLE
  *                 ▲                 │ last waiter left
@@ -37,13 +37,13 @@
 
 /** Capacities and durations; every one must be positive. */
 struct hub_core_options {
-    size_t entries_max;            /**< Roots known at once; the oldest idle ones make room. */
-    size_t waiters_max;            /**< Requests in hand at once; more are told "busy". */
-    size_t waiters_per_entry_max;  /**< Requests for one root at once; likewise. */
-    uint64_t cache_us;             /**< How long a work is handed out after it was found. */
-    uint64_t linger_us;            /**< How long results are taken after the last waiter left. */
-    uint64_t grace_us;             /**< How long past its deadline a commit may keep a waiter. */
-    uint8_t seed[16];              /**< Keys the hash table: random in production. */
+    size_t entries_max;           /**< Roots known at once; the oldest idle ones make room. */
+    size_t waiters_max;           /**< Requests in hand at once; more are told "busy". */
+    size_t waiters_per_entry_max; /**< Requests for one root at once; likewise. */
+    uint64_t cache_us;            /**< How long a work is handed out after it was found. */
+    uint64_t linger_us;           /**< How long results are taken after the last waiter left. */
+    uint64_t grace_us;            /**< How long past its deadline a commit may keep a waiter. */
+    uint8_t seed[16];             /**< Keys the hash table: random in production. */
 };
 
 /** The defaults of the hub; the seed is zero and must be filled in. */
@@ -54,7 +54,7 @@ typedef uint64_t waiter_id;
 
 /** A request that has passed every check of the service API. */
 struct hub_request {
-    uint64_t token;       /**< The caller's; comes back in HUB_REPLY. */
+    uint64_t token; /**< The caller's; comes back in HUB_REPLY. */
     int64_t service_id;
     struct root root;
     uint64_t threshold;
@@ -112,7 +112,7 @@ struct hub_action {
             int64_t service_id;
             enum work_type type; /**< WORK only: from the cache (precache), or after a wait. */
             struct root root;
-            uint64_t nonce;      /**< WORK only. */
+            uint64_t nonce; /**< WORK only. */
         } reply;
         struct {
             struct root root;
@@ -127,7 +127,7 @@ struct hub_action {
             enum work_type type;
             struct account account;
             bool has_account;
-            uint64_t ttl_us;    /**< How long it is handed out from now on. */
+            uint64_t ttl_us; /**< How long it is handed out from now on. */
         } store_work;
         struct {
             waiter_id waiter;
@@ -156,9 +156,9 @@ struct hub_core_stats {
     uint64_t results[HUB_VERDICTS];           /**< By enum hub_verdict. */
     struct hub_counts rewarded;               /**< Rewards made durable, since the first start. */
     size_t entries;
-    size_t wanted;                            /**< Roots being searched. */
+    size_t wanted; /**< Roots being searched. */
     size_t waiters;
-    size_t storing;                           /**< Works handed to the store, not durable yet. */
+    size_t storing; /**< Works handed to the store, not durable yet. */
 };
 
 struct hub_core;

@@ -144,7 +144,8 @@ void entry_keep_work(struct entry *entry, uint64_t nonce, uint64_t value, uint64
     entry->expires_us = expires_us;
 }
 
-/* The caller goes on to want the entry, or to give it another work: IDLE without one does not last.*/
+/* The caller goes on to want the entry, or to give it another work: IDLE without one does not
+ * last.*/
 void entry_forget_expired(struct hub_core *core, struct entry *entry, uint64_t now_us)
 {
     if (!entry->has_work || entry->expires_us > now_us)

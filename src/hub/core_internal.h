@@ -18,16 +18,16 @@ enum entry_state { ENTRY_IDLE, ENTRY_WANTED, ENTRY_LINGERING };
 struct entry {
     struct root root;
     enum entry_state state;
-    enum work_type type;      /**< Of the present or last search. */
-    uint64_t target;          /**< WANTED, LINGERING: what the workers were asked for. */
+    enum work_type type; /**< Of the present or last search. */
+    uint64_t target;     /**< WANTED, LINGERING: what the workers were asked for. */
     bool has_work;
-    uint64_t nonce;           /**< The best work found, if has_work. */
+    uint64_t nonce; /**< The best work found, if has_work. */
     uint64_t value;
-    uint64_t expires_us;      /**< When the work is no longer handed out. */
-    struct heap_item timer;   /**< LINGERING: its end. IDLE: the expiry. WANTED: unused. */
-    struct waiter *waiters;   /**< Those in state WAITING. */
-    size_t waiter_count;      /**< Likewise. */
-    struct entry *older;      /**< List of IDLE entries by age, and of free ones by older. */
+    uint64_t expires_us;    /**< When the work is no longer handed out. */
+    struct heap_item timer; /**< LINGERING: its end. IDLE: the expiry. WANTED: unused. */
+    struct waiter *waiters; /**< Those in state WAITING. */
+    size_t waiter_count;    /**< Likewise. */
+    struct entry *older;    /**< List of IDLE entries by age, and of free ones by older. */
     struct entry *newer;
     struct entry *wanted_previous; /**< List of WANTED entries. */
     struct entry *wanted_next;
@@ -44,28 +44,28 @@ enum waiter_state {
 
 /** One request. */
 struct waiter {
-    waiter_id id;             /**< Slot number + 1 in the low half, generation in the high half. */
+    waiter_id id; /**< Slot number + 1 in the low half, generation in the high half. */
     enum waiter_state state;
-    bool left;                /**< ANSWERING: the service hung up; nothing is told. */
+    bool left; /**< ANSWERING: the service hung up; nothing is told. */
     struct hub_request request;
-    enum work_type type;      /**< ANSWERING on: how the answer counts. */
-    uint64_t nonce;           /**< ANSWERING on: the work it will be told. */
-    struct entry *entry;      /**< WAITING only. */
-    struct waiter *previous;  /**< Among the entry's waiters; next also links free ones. */
+    enum work_type type;     /**< ANSWERING on: how the answer counts. */
+    uint64_t nonce;          /**< ANSWERING on: the work it will be told. */
+    struct entry *entry;     /**< WAITING only. */
+    struct waiter *previous; /**< Among the entry's waiters; next also links free ones. */
     struct waiter *next;
-    struct heap_item timer;   /**< HELD: start. WAITING: deadline. ANSWERING: deadline + grace. */
+    struct heap_item timer; /**< HELD: start. WAITING: deadline. ANSWERING: deadline + grace. */
 };
 
 struct hub_core {
     struct hub_core_options options;
-    struct entry *entries;        /**< entries_max of them. */
+    struct entry *entries; /**< entries_max of them. */
     struct entry *free_entries;
     struct entry *oldest_idle;
     struct entry *newest_idle;
-    struct entry *wanted;         /**< The head of the list of WANTED entries. */
+    struct entry *wanted; /**< The head of the list of WANTED entries. */
     struct table *by_root;
     struct heap *entry_timers;
-    struct waiter *waiters;       /**< waiters_max of them. */
+    struct waiter *waiters; /**< waiters_max of them. */
     struct waiter *free_waiters;
     struct heap *waiter_timers;
     struct hub_action *actions;
@@ -77,7 +77,8 @@ struct hub_core {
     struct hub_core_stats stats;
 };
 
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* core.c */
 struct hub_action *core_act(struct hub_core *core, enum hub_action_kind kind);

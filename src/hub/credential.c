@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 enum {
-    KNOWN_MAX = 65536,   /* Keys remembered as right: as many as there can be services. */
-    REFUSED_MAX = 128,   /* Keys remembered as wrong: the newest ones. */
+    KNOWN_MAX = 65536, /* Keys remembered as right: as many as there can be services. */
+    REFUSED_MAX = 128, /* Keys remembered as wrong: the newest ones. */
     KEY_MAX = 256,
 };
 

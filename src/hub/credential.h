@@ -15,8 +15,8 @@
 #include <uv.h>
 
 enum {
-    CREDENTIAL_KEY_SIZE = 65,      /**< 64 hexadecimal digits and the NUL. */
-    CREDENTIAL_CHECKS_MAX = 256,   /**< Slow checks waiting at once. */
+    CREDENTIAL_KEY_SIZE = 65,    /**< 64 hexadecimal digits and the NUL. */
+    CREDENTIAL_CHECKS_MAX = 256, /**< Slow checks waiting at once. */
     CREDENTIAL_DIGEST_SIZE = 32,
 };
 

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 enum {
-    START_MS = 15000,        /* For the broker to take the first connection. */
-    DRAIN_MS = 5000,         /* For what is in hand when a signal comes (cli.md). */
+    START_MS = 15000, /* For the broker to take the first connection. */
+    DRAIN_MS = 5000,  /* For what is in hand when a signal comes (cli.md). */
     STORE_PATIENCE_MS = 1000,
-    STATISTICS_S = 300,      /* dpow.md 2.1 */
+    STATISTICS_S = 300, /* dpow.md 2.1 */
 };
 
 static void close_all(struct hub *hub);
@@ -118,8 +118,7 @@ static void on_store_health(void *context, const char *reason)
         hub->store_reason[0] = '\0';
 }
 
-static void format_host(const char *host, uint16_t port, const char *scheme,
-                        char url[HUB_URL_SIZE])
+static void format_host(const char *host, uint16_t port, const char *scheme, char url[HUB_URL_SIZE])
 {
     const bool ip6 = strchr(host, ':') != NULL;
     (void)snprintf(url, HUB_URL_SIZE, "%s://%s%s%s:%u", scheme, ip6 ? "[" : "", host,
@@ -144,8 +143,7 @@ static void say_ready(struct hub *hub)
     json_begin_object(&writer);
     json_key(&writer, "ready");
     json_write_bool(&writer, true);
-    write_address(&writer, "http", "http", hub->options->listen.host,
-                  http_server_port(hub->http));
+    write_address(&writer, "http", "http", hub->options->listen.host, http_server_port(hub->http));
     if (hub->broker != NULL) {
         const struct broker_endpoints *endpoints = broker_endpoints(hub->broker);
         write_address(&writer, "mqtt", "mqtt", endpoints->mqtt.host, endpoints->mqtt.port);
@@ -427,8 +425,8 @@ static bool open_doors(struct hub *hub)
                                    &handlers, &limits, &hub->log, &hub->error);
     if (hub->http == NULL)
         return false;
-    hub->control = control_create(&hub->loop, options->data_directory, &admin, &hub->log,
-                                  &hub->error);
+    hub->control =
+        control_create(&hub->loop, options->data_directory, &admin, &hub->log, &hub->error);
     return hub->control != NULL;
 }
 

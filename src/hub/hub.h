@@ -18,15 +18,15 @@
 
 /** Everything an operator can choose. Texts are borrowed for the hub's life. */
 struct hub_options {
-    const char *data_directory;             /**< Created with mode 0700 if it is missing. */
-    const char *store_url;                  /**< NULL: "sqlite:" in the data directory. */
-    const char *broker_url;                 /**< NULL: a Mosquitto of its own. */
-    struct listen_address listen;           /**< Service API. */
-    struct listen_address mqtt_listen;      /**< Own broker: MQTT over TCP. */
-    struct listen_address mqtt_ws_listen;   /**< Own broker: MQTT over WebSocket. */
+    const char *data_directory;           /**< Created with mode 0700 if it is missing. */
+    const char *store_url;                /**< NULL: "sqlite:" in the data directory. */
+    const char *broker_url;               /**< NULL: a Mosquitto of its own. */
+    struct listen_address listen;         /**< Service API. */
+    struct listen_address mqtt_listen;    /**< Own broker: MQTT over TCP. */
+    struct listen_address mqtt_ws_listen; /**< Own broker: MQTT over WebSocket. */
     const struct network *network;
-    uint64_t base_difficulty;               /**< 0: the network's send threshold. */
-    double max_multiplier;                  /**< 1 to 1e6. */
+    uint64_t base_difficulty; /**< 0: the network's send threshold. */
+    double max_multiplier;    /**< 1 to 1e6. */
 };
 
 /**

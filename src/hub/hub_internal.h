@@ -28,7 +28,7 @@ struct hub {
     const struct hub_options *options;
     struct log log;
     enum hub_phase phase;
-    struct error error;       /**< Why the hub ended, if not by a signal. */
+    struct error error; /**< Why the hub ended, if not by a signal. */
     bool failed;
     bool interrupted;
     char store_url[HUB_PATH_SIZE];
@@ -38,20 +38,20 @@ struct hub {
     uv_signal_t on_hangup;
     uv_timer_t core_timer;
     uv_timer_t second_timer;
-    uv_timer_t phase_timer;   /**< Ends STARTING and DRAINING. */
-    uint64_t core_timer_us;   /**< When core_timer is due; UINT64_MAX if it is not running. */
-    unsigned seconds;         /**< Counted by second_timer. */
+    uv_timer_t phase_timer; /**< Ends STARTING and DRAINING. */
+    uint64_t core_timer_us; /**< When core_timer is due; UINT64_MAX if it is not running. */
+    unsigned seconds;       /**< Counted by second_timer. */
     struct hub_core *core;
     struct services *services;
     struct store *store;
     struct ledger *ledger;
     struct service_api *api;
     struct http_server *http;
-    struct broker *broker;    /**< NULL with an external one. */
+    struct broker *broker; /**< NULL with an external one. */
     struct worker_link *link;
     struct control *control;
-    char store_reason[200];   /**< Why commits fail; empty while they work. */
-    char broker_reason[200];  /**< Why there is no broker; empty while there is. */
+    char store_reason[200];  /**< Why commits fail; empty while they work. */
+    char broker_reason[200]; /**< Why there is no broker; empty while there is. */
 };
 
 /** Whether all parts work; the reasons otherwise are in the hub. */

@@ -28,9 +28,9 @@ struct ledger {
     struct entry *free;
     size_t pool_size;
     bool healthy;
-    pthread_mutex_t mutex;        /* Guards the two fields below, which the store's thread sets. */
+    pthread_mutex_t mutex; /* Guards the two fields below, which the store's thread sets. */
     bool health_changed;
-    char reason[REASON_SIZE];     /* Of failing; empty when commits work. */
+    char reason[REASON_SIZE]; /* Of failing; empty when commits work. */
 };
 
 static bool restore_work(void *context, const struct work_record *work)

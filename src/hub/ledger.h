@@ -19,7 +19,7 @@ struct ledger;
 /** What the ledger works with; all borrowed for its life. */
 struct ledger_options {
     struct hub_core *core;
-    struct store *store;      /**< Opened, not started: ledger_create() starts it. */
+    struct store *store;       /**< Opened, not started: ledger_create() starts it. */
     struct services *services; /**< Their counters follow what is durable. */
     size_t waiters_max;
     uv_loop_t *loop;
@@ -51,7 +51,8 @@ bool ledger_healthy(const struct ledger *ledger);
 /** Stops the store (waiting at most patience_ms for failing commits), delivers every end. */
 void ledger_stop(struct ledger *ledger, uint64_t patience_ms);
 
-/** Closes its handle on the loop; freed after the loop has run once more. Call ledger_stop() first. */
+/** Closes its handle on the loop; freed after the loop has run once more. Call ledger_stop() first.
+ */
 void ledger_destroy(struct ledger *ledger);
 
 #endif

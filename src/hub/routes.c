@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-static void respond(struct http_exchange *exchange, int status, const char *type,
-                    struct slice body)
+static void respond(struct http_exchange *exchange, int status, const char *type, struct slice body)
 {
     http_respond(exchange,
                  &(struct http_response){.status = status, .content_type = type, .body = body});

@@ -7,9 +7,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-/* One request between its arrival and its answer. Its peer is a POST exchange or a WebSocket. A call
- * whose peer leaves while its key is being checked, or while its answer is on the way from the core,
- * is an orphan, and is freed when that ends. */
+/* One request between its arrival and its answer. Its peer is a POST exchange or a WebSocket. A
+ * call whose peer leaves while its key is being checked, or while its answer is on the way from the
+ * core, is an orphan, and is freed when that ends. */
 struct call {
     struct call *previous; /* Among the calls of its WebSocket. */
     struct call *next;
@@ -18,7 +18,7 @@ struct call {
     struct service *service; /* Once admitted: to be released. */
     waiter_id waiter;
     bool checking;
-    char *text;              /* The request, kept while its key is being checked. */
+    char *text; /* The request, kept while its key is being checked. */
     size_t text_length;
     size_t id_length;
     char id[];
@@ -127,7 +127,8 @@ static struct slice call_id(const struct call *call)
     return (struct slice){call->id, call->id_length};
 }
 
-/* Sends an answer of at most ANSWER_ROOM bytes beside the id, made by one of answer.h's functions. */
+/* Sends an answer of at most ANSWER_ROOM bytes beside the id, made by one of answer.h's functions.
+ */
 enum { SMALL_ID = 512 };
 
 struct answer_buffer {
@@ -230,10 +231,9 @@ static bool start_check(struct service_api *api, struct call *call, struct slice
         return false;
     memcpy(call->text, text.data, text.length);
     call->text_length = text.length;
-    call->checking = credential_check(api->checker, service != NULL ? service->record.id : 0,
-                                      credentials->api_key,
-                                      service != NULL ? service->record.key_hash : NULL, call,
-                                      &error);
+    call->checking = credential_check(
+        api->checker, service != NULL ? service->record.id : 0, credentials->api_key,
+        service != NULL ? service->record.key_hash : NULL, call, &error);
     return call->checking;
 }
 
@@ -298,8 +298,8 @@ static struct call *new_call(struct service_api *api, struct slice id)
 }
 
 /* A request's text has arrived; one of exchange and socket is given. */
-static void begin(struct service_api *api, struct http_exchange *exchange,
-                  struct websocket *socket, struct slice text)
+static void begin(struct service_api *api, struct http_exchange *exchange, struct websocket *socket,
+                  struct slice text)
 {
     struct json_object object;
     struct service_credentials credentials;

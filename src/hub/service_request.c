@@ -47,8 +47,7 @@ bool service_request_read(struct slice text, struct json_object *object,
     }
     if (!has_member(object, "hash") || !has_member(object, "user") ||
         !has_member(object, "api_key"))
-        return refuse(error,
-                      "Incorrect submission. Required information: user, api_key, hash");
+        return refuse(error, "Incorrect submission. Required information: user, api_key, hash");
     read_credentials(object, credentials);
     return true;
 }
@@ -197,8 +196,8 @@ static bool check_range(uint64_t threshold, uint64_t floor, const struct service
 }
 
 static bool check_threshold(const struct json_object *object, const struct service_limits *limits,
-                            bool has_multiplier, double multiplier,
-                            struct service_request *request, char error[SERVICE_ERROR_SIZE])
+                            bool has_multiplier, double multiplier, struct service_request *request,
+                            char error[SERVICE_ERROR_SIZE])
 {
     uint64_t floor;
     if (!check_class(object, limits, &floor, error))

@@ -14,31 +14,31 @@
 #include "nano/work.h"
 
 enum {
-    SERVICE_USER_SIZE = 65,  /**< Names have at most 64 bytes; longer ones cannot exist. */
-    SERVICE_KEY_SIZE = 257,  /**< Likewise for keys, imported ones included. */
+    SERVICE_USER_SIZE = 65, /**< Names have at most 64 bytes; longer ones cannot exist. */
+    SERVICE_KEY_SIZE = 257, /**< Likewise for keys, imported ones included. */
     SERVICE_ERROR_SIZE = 128,
 };
 
 /** Who asks, by its own account. Wipe after use. */
 struct service_credentials {
     char user[SERVICE_USER_SIZE];
-    struct slice api_key;            /**< Points into api_key_buffer. */
+    struct slice api_key; /**< Points into api_key_buffer. */
     char api_key_buffer[SERVICE_KEY_SIZE];
-    bool well_formed;                /**< Both are strings of possible length. */
+    bool well_formed; /**< Both are strings of possible length. */
 };
 
 /** What a request may ask for. */
 struct service_limits {
     const struct network *network;
-    uint64_t base;            /**< Threshold of multiplier 1.0. */
-    double max_multiplier;    /**< At least 1. */
+    uint64_t base;         /**< Threshold of multiplier 1.0. */
+    double max_multiplier; /**< At least 1. */
 };
 
 /** A request whose every field is right. */
 struct service_request {
     struct root root;
     uint64_t threshold;
-    unsigned timeout_s;       /**< 1 to 30. */
+    unsigned timeout_s; /**< 1 to 30. */
     bool has_account;
     struct account account;
 };
@@ -51,8 +51,7 @@ struct service_request {
  * @return false if the request is refused
  */
 bool service_request_read(struct slice text, struct json_object *object,
-                          struct service_credentials *credentials,
-                          char error[SERVICE_ERROR_SIZE]);
+                          struct service_credentials *credentials, char error[SERVICE_ERROR_SIZE]);
 
 /** Rows 6 to 13; error as above. */
 bool service_request_check(const struct json_object *object, const struct service_limits *limits,

@@ -12,16 +12,16 @@
 
 enum {
     SERVICES_MAX = 65536,
-    SERVICE_OPEN_MAX = 4096,     /**< Requests of one service in hand at once. */
-    SERVICE_BURST_SECONDS = 2,   /**< A rested service may start this much of its rate at once. */
-    SERVICE_RATE_DEFAULT = 100,  /**< Requests a second, where the operator names none. */
+    SERVICE_OPEN_MAX = 4096,    /**< Requests of one service in hand at once. */
+    SERVICE_BURST_SECONDS = 2,  /**< A rested service may start this much of its rate at once. */
+    SERVICE_RATE_DEFAULT = 100, /**< Requests a second, where the operator names none. */
 };
 
 /** A service in the directory. Owned by the directory; its address never changes. */
 struct service {
-    struct service_record record;  /**< Counters included: what was answered durably. */
-    uint64_t next_start_us;        /**< When the next request would start at the bare rate. */
-    size_t open;                   /**< Requests in hand. */
+    struct service_record record; /**< Counters included: what was answered durably. */
+    uint64_t next_start_us;       /**< When the next request would start at the bare rate. */
+    size_t open;                  /**< Requests in hand. */
 };
 
 struct services;

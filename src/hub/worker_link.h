@@ -32,9 +32,9 @@ struct worker_link_options {
 /** Counters since the start. */
 struct worker_link_counters {
     uint64_t published;
-    uint64_t unpublished;       /**< Messages that had to be dropped: no broker. */
-    uint64_t malformed;         /**< Results that could not be read. */
-    uint64_t invalid_accounts;  /**< Accepted results whose account was not one. */
+    uint64_t unpublished;      /**< Messages that had to be dropped: no broker. */
+    uint64_t malformed;        /**< Results that could not be read. */
+    uint64_t invalid_accounts; /**< Accepted results whose account was not one. */
 };
 
 /** @return owned by the caller, or NULL with the error filled */

@@ -21,9 +21,10 @@ enum account_fault {
     ACCOUNT_SHORT,      /**< Fewer than 60 characters after the prefix. */
     ACCOUNT_LONG,       /**< More than 60 characters after the prefix. */
     ACCOUNT_UPPER_CASE, /**< Has an upper-case letter. */
-    ACCOUNT_CHARACTER,  /**< Has another character outside the alphabet (0, 2, l, v, white space…). */
-    ACCOUNT_FIRST,      /**< The key part begins with something other than 1 or 3. */
-    ACCOUNT_CHECKSUM,   /**< The last 8 characters do not fit the key. */
+    ACCOUNT_CHARACTER, /**< Has another character outside the alphabet (0, 2, l, v, white space…).
+                        */
+    ACCOUNT_FIRST,     /**< The key part begins with something other than 1 or 3. */
+    ACCOUNT_CHECKSUM,  /**< The last 8 characters do not fit the key. */
 };
 
 /**

@@ -43,8 +43,7 @@ bool amount_parse_nano(struct slice text, u128 *raw)
         if (!parse_fraction((struct slice){point + 1, text.length - whole.length - 1}, &fraction))
             return false;
     }
-    if (!u128_parse(whole, &total) ||
-        !u128_multiply(total, power_of_ten(NANO_DECIMALS), &total) ||
+    if (!u128_parse(whole, &total) || !u128_multiply(total, power_of_ten(NANO_DECIMALS), &total) ||
         !u128_add(total, fraction, &total))
         return false;
     *raw = total;

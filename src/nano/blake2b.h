@@ -13,9 +13,9 @@
 /** A hash being computed. */
 struct blake2b {
     uint64_t state[8];
-    uint64_t length;     /**< Bytes compressed so far; inputs stay far below 2^64. */
+    uint64_t length; /**< Bytes compressed so far; inputs stay far below 2^64. */
     uint8_t block[128];
-    size_t used;         /**< Bytes waiting in block. */
+    size_t used; /**< Bytes waiting in block. */
     size_t digest_size;
 };
 

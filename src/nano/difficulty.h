@@ -12,10 +12,10 @@
 
 /** The smallest threshold of each kind of block on one network. */
 struct network {
-    const char *name;       /**< "live", "beta", "dev" or "test". */
-    uint64_t epoch_1;       /**< Any block of an account still at epoch 1. */
-    uint64_t send;          /**< Send and change at epoch 2; the base of multipliers. */
-    uint64_t receive;       /**< Receive, open and epoch at epoch 2. */
+    const char *name; /**< "live", "beta", "dev" or "test". */
+    uint64_t epoch_1; /**< Any block of an account still at epoch 1. */
+    uint64_t send;    /**< Send and change at epoch 2; the base of multipliers. */
+    uint64_t receive; /**< Receive, open and epoch at epoch 2. */
 };
 
 /** The network of that name, or NULL. The answer is constant and lives for ever. */

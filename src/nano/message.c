@@ -99,8 +99,8 @@ bool message_result_parse(struct slice payload, struct message_result *result)
     return true;
 }
 
-size_t message_result_format(const struct root *root, uint64_t nonce,
-                             const struct account *account, char payload[MESSAGE_RESULT_SIZE])
+size_t message_result_format(const struct root *root, uint64_t nonce, const struct account *account,
+                             char payload[MESSAGE_RESULT_SIZE])
 {
     root_format(root, payload);
     payload[64] = ',';

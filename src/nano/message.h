@@ -14,16 +14,17 @@
 #include "nano/account.h"
 #include "nano/work.h"
 
-/** What a work is asked for: ahead of need, or because somebody waits. Index of pairs of counters. */
+/** What a work is asked for: ahead of need, or because somebody waits. Index of pairs of counters.
+ */
 enum work_type { WORK_PRECACHE, WORK_ONDEMAND, WORK_TYPES };
 
 enum message_kind { MESSAGE_WORK, MESSAGE_RESULT, MESSAGE_CANCEL };
 
 enum {
-    MESSAGE_TOPIC_SIZE = 24,     /**< Room for any topic of these kinds. */
-    MESSAGE_WORK_SIZE = 82,      /**< 64 + 1 + 16 and the NUL. */
+    MESSAGE_TOPIC_SIZE = 24, /**< Room for any topic of these kinds. */
+    MESSAGE_WORK_SIZE = 82,  /**< 64 + 1 + 16 and the NUL. */
     MESSAGE_CANCEL_SIZE = 65,
-    MESSAGE_RESULT_SIZE = 148,   /**< 64 + 1 + 16 + 1 + 65 and the NUL. */
+    MESSAGE_RESULT_SIZE = 148, /**< 64 + 1 + 16 + 1 + 65 and the NUL. */
 };
 
 /** A result as it came: the account is whatever text the worker sent, not checked. */
@@ -54,7 +55,7 @@ size_t message_cancel_format(const struct root *root, char payload[MESSAGE_CANCE
 
 /** `HASH,work,account`, exactly two commas; the account borrows the payload. */
 bool message_result_parse(struct slice payload, struct message_result *result);
-size_t message_result_format(const struct root *root, uint64_t nonce,
-                             const struct account *account, char payload[MESSAGE_RESULT_SIZE]);
+size_t message_result_format(const struct root *root, uint64_t nonce, const struct account *account,
+                             char payload[MESSAGE_RESULT_SIZE]);
 
 #endif

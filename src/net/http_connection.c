@@ -158,13 +158,12 @@ void connection_refuse(struct http_connection *connection, int status, const cha
     const int length = snprintf(body, sizeof body, "{\"error\":\"%s\"}", text);
     connection->server->counters.refused++;
     connection->keep_alive = false;
-    send_response(connection,
-                  &(struct http_response){
-                      .status = status,
-                      .content_type = "application/json; charset=utf-8",
-                      .headers = status == 426 ? "Sec-WebSocket-Version: 13\r\n" : NULL,
-                      .body = {body, (size_t)length},
-                  });
+    send_response(connection, &(struct http_response){
+                                  .status = status,
+                                  .content_type = "application/json; charset=utf-8",
+                                  .headers = status == 426 ? "Sec-WebSocket-Version: 13\r\n" : NULL,
+                                  .body = {body, (size_t)length},
+                              });
     if (connection->state != CONNECTION_CLOSING)
         connection_drain(connection);
 }
@@ -214,7 +213,8 @@ static int count_head(struct http_connection *connection, size_t length)
 {
     struct request_buffer *request = connection->request;
     request->head_bytes += length;
-    return request->head_bytes > connection->server->limits.head_bytes ? hit_limit(request, 431) : 0;
+    return request->head_bytes > connection->server->limits.head_bytes ? hit_limit(request, 431)
+                                                                       : 0;
 }
 
 static int on_header_field(http_parser *parser, const char *data, size_t length)
@@ -314,8 +314,7 @@ static struct http_request describe_request(const struct http_connection *connec
 {
     const struct request_buffer *request = connection->request;
     const char *question = memchr(request->url, '?', request->url_length);
-    const size_t path =
-        question != NULL ? (size_t)(question - request->url) : request->url_length;
+    const size_t path = question != NULL ? (size_t)(question - request->url) : request->url_length;
     const size_t query = question != NULL ? request->url_length - path - 1 : 0;
     return (struct http_request){
         .method = slice_of(http_method_str((enum http_method)connection->parser.method)),

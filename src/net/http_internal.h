@@ -17,8 +17,8 @@ enum {
     HTTP_PENDING_MAX = 16384,    /**< Bytes of later requests kept while one is answered. */
     HTTP_DRAIN_MAX = 1 << 20,    /**< Bytes read and dropped after a refusal, so that it arrives. */
     HTTP_DRAIN_MS = 2000,
-    HTTP_CLOSE_MS = 1000,        /**< For what is owed when the server closes. */
-    WEBSOCKET_CLOSE_MS = 2000,   /**< For the peer's part of a closing handshake. */
+    HTTP_CLOSE_MS = 1000,      /**< For what is owed when the server closes. */
+    WEBSOCKET_CLOSE_MS = 2000, /**< For the peer's part of a closing handshake. */
 };
 
 /** The headers that matter, in the order of http_header_names. */
@@ -36,8 +36,8 @@ enum http_header {
 struct request_buffer {
     char url[HTTP_URL_MAX];
     size_t url_length;
-    char field[32];          /**< The name of the header being read, in lower case. */
-    size_t field_length;     /**< May exceed the room; such a name is none that matters. */
+    char field[32];      /**< The name of the header being read, in lower case. */
+    size_t field_length; /**< May exceed the room; such a name is none that matters. */
     bool in_value;
     enum http_header header; /**< Whose value is being read. */
     char values[HEADER_COUNT][HTTP_HEADER_VALUE_MAX];
@@ -46,11 +46,11 @@ struct request_buffer {
     char *body;
     size_t body_length;
     size_t body_capacity;
-    int refusal;             /**< Status of the limit that was hit; 0 for none. */
+    int refusal; /**< Status of the limit that was hit; 0 for none. */
 };
 
 enum connection_state {
-    CONNECTION_READING,  /**< Between requests, or in one. */
+    CONNECTION_READING,   /**< Between requests, or in one. */
     CONNECTION_ANSWERING, /**< A request is with the owner. */
     CONNECTION_WEBSOCKET,
     CONNECTION_DRAINING, /**< Refused or last answer sent: what still comes is dropped. */
@@ -71,15 +71,15 @@ struct http_connection {
     struct http_parser parser;
     struct request_buffer *request;
     struct http_exchange exchange;
-    bool keep_alive;        /**< Of the request being answered. */
-    bool head_only;         /**< It is a HEAD request. */
-    bool answer_owed;       /**< The owner has been handed a request and has not answered. */
-    bool feeding;           /**< In connection_feed(): answers must not call it again. */
+    bool keep_alive;  /**< Of the request being answered. */
+    bool head_only;   /**< It is a HEAD request. */
+    bool answer_owed; /**< The owner has been handed a request and has not answered. */
+    bool feeding;     /**< In connection_feed(): answers must not call it again. */
     bool reading_paused;
-    char *pending;          /**< Bytes after the request being answered. */
+    char *pending; /**< Bytes after the request being answered. */
     size_t pending_length;
     size_t drained;
-    uint64_t deadline_ms;   /**< Loop time at which the present state has lasted too long. */
+    uint64_t deadline_ms; /**< Loop time at which the present state has lasted too long. */
     struct websocket *websocket;
     struct in6_addr address; /**< Of the peer; IPv4 mapped. */
     char peer[INET6_ADDRSTRLEN];
@@ -89,7 +89,7 @@ struct http_server {
     uv_loop_t *loop;
     uv_tcp_t listener;
     uv_timer_t timer;
-    uv_idle_t resumer;      /**< Runs while a connection has a next request in its buffer. */
+    uv_idle_t resumer; /**< Runs while a connection has a next request in its buffer. */
     struct http_handlers handlers;
     struct http_limits limits;
     struct log log;
@@ -97,7 +97,7 @@ struct http_server {
     struct http_connection *connections;
     struct http_counters counters;
     bool accepting;
-    bool accept_later;      /**< accept() failed for want of descriptors: tried again by the timer. */
+    bool accept_later; /**< accept() failed for want of descriptors: tried again by the timer. */
     bool closing;
     unsigned handles_open;
     void (*done)(void *context);

@@ -117,9 +117,9 @@ static int start_listening(struct http_server *server, const struct sockaddr_sto
     if (status == 0)
         status = uv_tcp_getsockname(&server->listener, (struct sockaddr *)&bound, &length);
     if (status == 0)
-        server->port = ntohs(bound.ss_family == AF_INET
-                                 ? ((const struct sockaddr_in *)&bound)->sin_port
-                                 : ((const struct sockaddr_in6 *)&bound)->sin6_port);
+        server->port =
+            ntohs(bound.ss_family == AF_INET ? ((const struct sockaddr_in *)&bound)->sin_port
+                                             : ((const struct sockaddr_in6 *)&bound)->sin6_port);
     return status;
 }
 

@@ -27,11 +27,11 @@ struct http_request {
     struct slice accept;        /**< The Accept header, or empty. */
     struct slice authorization; /**< The Authorization header, or empty. */
     struct slice body;
-    const char *peer;           /**< Address of the peer, numeric, without its port. */
+    const char *peer; /**< Address of the peer, numeric, without its port. */
 };
 
-/** What the owner of a server is told, always from the loop, never from inside a call of the owner's.
- *  Handlers may answer at once or later. */
+/** What the owner of a server is told, always from the loop, never from inside a call of the
+ * owner's. Handlers may answer at once or later. */
 struct http_handlers {
     /** A complete request. http_respond() is owed exactly once for the exchange, unless on_gone
      *  comes first. */
@@ -53,16 +53,16 @@ struct http_handlers {
 
 /** Limits; http_limits_default() fills in what the hub needs (dpow.md 3.3, 3.4). */
 struct http_limits {
-    size_t head_bytes;             /**< Request line and headers; more: 431. */
-    size_t body_bytes;             /**< More: 413. */
-    uint64_t request_ms;           /**< From the first byte of a request to its last; more: 408. */
-    uint64_t idle_ms;              /**< A kept-alive connection without a request is closed. */
-    size_t connections;            /**< More are closed at once. */
-    size_t connections_per_peer;   /**< Of one address, likewise; 0 means no such limit. */
-    size_t message_bytes;          /**< A WebSocket message; more: close 1009. */
-    size_t unsent_bytes;           /**< Waiting for one peer to read; more: it is disconnected. */
-    uint64_t ping_ms;              /**< Pause between pings of a WebSocket. */
-    uint64_t pong_ms;              /**< Without a pong for so long after a ping it is closed. */
+    size_t head_bytes;           /**< Request line and headers; more: 431. */
+    size_t body_bytes;           /**< More: 413. */
+    uint64_t request_ms;         /**< From the first byte of a request to its last; more: 408. */
+    uint64_t idle_ms;            /**< A kept-alive connection without a request is closed. */
+    size_t connections;          /**< More are closed at once. */
+    size_t connections_per_peer; /**< Of one address, likewise; 0 means no such limit. */
+    size_t message_bytes;        /**< A WebSocket message; more: close 1009. */
+    size_t unsent_bytes;         /**< Waiting for one peer to read; more: it is disconnected. */
+    uint64_t ping_ms;            /**< Pause between pings of a WebSocket. */
+    uint64_t pong_ms;            /**< Without a pong for so long after a ping it is closed. */
 };
 
 /** The limits of the service API: 16 KiB bodies, 2048-byte messages, pings each 20 s. */
@@ -70,11 +70,11 @@ struct http_limits http_limits_default(void);
 
 /** Counters since the start, for metrics and health. */
 struct http_counters {
-    uint64_t requests;    /**< Complete requests handed up. */
-    uint64_t refused;     /**< Answered by a limit or as malformed. */
-    uint64_t messages;    /**< WebSocket texts handed up. */
-    size_t connections;   /**< Open now, WebSockets included. */
-    size_t websockets;    /**< Open now. */
+    uint64_t requests;  /**< Complete requests handed up. */
+    uint64_t refused;   /**< Answered by a limit or as malformed. */
+    uint64_t messages;  /**< WebSocket texts handed up. */
+    size_t connections; /**< Open now, WebSockets included. */
+    size_t websockets;  /**< Open now. */
 };
 
 /**

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum {
-    MISC_MS = 1000,           /* How often the library looks at its keep-alive. */
+    MISC_MS = 1000, /* How often the library looks at its keep-alive. */
     UNSENT_MESSAGES_MAX = 65536,
     REASON_SIZE = 160,
 };
@@ -29,7 +29,7 @@ struct mqtt_client {
     unsigned keepalive_s;
     uint64_t retry_min_ms;
     uint64_t retry_max_ms;
-    uint64_t retry_ms;         /* The next pause, before the draw. */
+    uint64_t retry_ms; /* The next pause, before the draw. */
     struct random random;
     uv_timer_t misc;
     uv_timer_t retry;
@@ -40,11 +40,11 @@ struct mqtt_client {
     bool closing;
     unsigned handles_open;
     size_t unsent;
-    char reason[REASON_SIZE];  /* Of the loss that is about to be told; empty for none yet. */
+    char reason[REASON_SIZE]; /* Of the loss that is about to be told; empty for none yet. */
     struct {
         char *filter;
         int id;
-    } *subscriptions;          /* Asked for, not yet granted. */
+    } * subscriptions; /* Asked for, not yet granted. */
     size_t subscription_count;
     void (*on_connected)(void *context);
     void (*on_disconnected)(void *context, const char *reason);
@@ -139,8 +139,8 @@ static void update_watch(struct mqtt_client *client)
 {
     if (client->watch == NULL)
         return;
-    const int wanted = mosquitto_want_write(client->mosquitto) ? UV_READABLE | UV_WRITABLE
-                                                                : UV_READABLE;
+    const int wanted =
+        mosquitto_want_write(client->mosquitto) ? UV_READABLE | UV_WRITABLE : UV_READABLE;
     (void)uv_poll_start(&client->watch->poll, wanted, on_ready);
 }
 
@@ -163,8 +163,8 @@ static void watch_socket(struct mqtt_client *client)
 
 static void connect_to(struct mqtt_client *client, const char *address)
 {
-    const int status = mosquitto_connect_async(client->mosquitto, address, client->port,
-                                               (int)client->keepalive_s);
+    const int status =
+        mosquitto_connect_async(client->mosquitto, address, client->port, (int)client->keepalive_s);
     if (mosquitto_socket(client->mosquitto) >= 0 && status == MOSQ_ERR_SUCCESS)
         watch_socket(client);
     else
@@ -180,11 +180,10 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
     char reason[REASON_SIZE];
     client->resolving = false;
     if (status == 0)
-        status = found->ai_family == AF_INET
-                     ? uv_ip4_name((const struct sockaddr_in *)found->ai_addr, address,
-                                   sizeof address)
-                     : uv_ip6_name((const struct sockaddr_in6 *)found->ai_addr, address,
-                                   sizeof address);
+        status =
+            found->ai_family == AF_INET
+                ? uv_ip4_name((const struct sockaddr_in *)found->ai_addr, address, sizeof address)
+                : uv_ip6_name((const struct sockaddr_in6 *)found->ai_addr, address, sizeof address);
     uv_freeaddrinfo(found);
     if (client->closing) {
         finish_close(client);
@@ -237,7 +236,7 @@ static void on_library_disconnect(struct mosquitto *mosquitto, void *context, in
     struct mqtt_client *client = context;
     (void)mosquitto;
     if (client->watch != NULL)
-        lost(client, code == 0                 ? "disconnected"
+        lost(client, code == 0                ? "disconnected"
                      : code == MOSQ_ERR_ERRNO ? strerror(errno)
                                               : mosquitto_strerror(code));
 }

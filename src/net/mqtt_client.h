@@ -20,14 +20,14 @@ struct mqtt_client;
 struct mqtt_options {
     const char *host;
     uint16_t port;
-    bool tls;                  /**< Verify the broker against the system's certificates. */
-    const char *user;          /**< NULL for none. */
-    const char *password;      /**< NULL for none. Never logged. */
+    bool tls;             /**< Verify the broker against the system's certificates. */
+    const char *user;     /**< NULL for none. */
+    const char *password; /**< NULL for none. Never logged. */
     const char *client_id;
-    unsigned keepalive_s;      /**< 5 to 65535. */
-    const char *will_topic;    /**< NULL for none; payload empty, QoS 1, not retained. */
-    uint64_t retry_min_ms;     /**< First pause before a reconnect. */
-    uint64_t retry_max_ms;     /**< Longest one; each pause is drawn between half and all of it. */
+    unsigned keepalive_s;   /**< 5 to 65535. */
+    const char *will_topic; /**< NULL for none; payload empty, QoS 1, not retained. */
+    uint64_t retry_min_ms;  /**< First pause before a reconnect. */
+    uint64_t retry_max_ms;  /**< Longest one; each pause is drawn between half and all of it. */
     /** Accepted by the broker. */
     void (*on_connected)(void *context);
     /** Lost or refused; the reason is a sentence for people. A reconnect follows by itself. */
@@ -46,7 +46,8 @@ struct mqtt_client *mqtt_client_create(uv_loop_t *loop, const struct mqtt_option
 /** Whether the broker has accepted the present connection. */
 bool mqtt_client_connected(const struct mqtt_client *client);
 
-/** Subscribes; on_subscribed tells the outcome. @return false when not connected or out of memory */
+/** Subscribes; on_subscribed tells the outcome. @return false when not connected or out of memory
+ */
 bool mqtt_client_subscribe(struct mqtt_client *client, const char *filter, int qos);
 
 /**

@@ -10,12 +10,12 @@
 
 /** The parts of a URL, each NUL-terminated; user and password with %XX resolved. */
 struct url {
-    char scheme[16];     /**< Lower case. */
-    char user[128];      /**< Empty if absent. */
-    char password[128];  /**< Empty if absent. Never to be logged. */
-    char host[256];      /**< Without the brackets of an IPv6 address. */
-    uint16_t port;       /**< 0 if absent. */
-    char path[512];      /**< With its leading slash and any query; empty if absent. */
+    char scheme[16];    /**< Lower case. */
+    char user[128];     /**< Empty if absent. */
+    char password[128]; /**< Empty if absent. Never to be logged. */
+    char host[256];     /**< Without the brackets of an IPv6 address. */
+    uint16_t port;      /**< 0 if absent. */
+    char path[512];     /**< With its leading slash and any query; empty if absent. */
 };
 
 /** Reads a URL; the error's text never holds the user's part. */

@@ -10,9 +10,9 @@ struct websocket {
     wslay_event_context_ptr events;
     const char *input; /* What websocket_input() was given and has not been taken yet. */
     size_t input_length;
-    bool receiving;    /* In websocket_input(): sending waits for its end. */
+    bool receiving; /* In websocket_input(): sending waits for its end. */
     bool awaiting_pong;
-    bool closing;      /* A close frame has been queued. */
+    bool closing; /* A close frame has been queued. */
     uint64_t next_ping_ms;
     uint64_t pong_due_ms;
     void *user;

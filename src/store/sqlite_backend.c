@@ -39,8 +39,9 @@ static const char *const statement_texts[STATEMENTS] = {
                    " ON CONFLICT (service, type) DO UPDATE SET answered = answered + 1",
     [ANSWER_TAKE] = "UPDATE service_counts SET answered = answered - 1"
                     " WHERE service = ?1 AND type = ?2 AND answered > 0",
-    [SERVICE_ADD] = "INSERT INTO services (name, display, website, is_public, rate_per_s, created_ms)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
+    [SERVICE_ADD] =
+        "INSERT INTO services (name, display, website, is_public, rate_per_s, created_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
     [KEY_ADD] = "INSERT INTO service_keys (service, hash, created_ms) VALUES (?1, ?2, ?3)",
     [WORKS_PURGE] = "DELETE FROM works WHERE root IN"
                     " (SELECT root FROM works WHERE expires_ms <= ?1 LIMIT ?2)",

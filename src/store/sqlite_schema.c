@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 /* One text a version, each applied to the schema before it. A version that was released never
- * changes. 64-bit values that use all their bits (nonce, value, threshold) are blobs of 8 bytes, most
- * significant first: SQLite's integers are signed, and blobs sort as the numbers do. Roots and
+ * changes. 64-bit values that use all their bits (nonce, value, threshold) are blobs of 8 bytes,
+ * most significant first: SQLite's integers are signed, and blobs sort as the numbers do. Roots and
  * account keys are blobs of 32 bytes. Times are milliseconds since 1970, UTC. */
 static const char *const migrations[] = {
     "CREATE TABLE services ("

@@ -24,13 +24,13 @@ struct store {
     struct queue done;
     pthread_t writer;
     bool started;
-    bool failing;            /* The writer's: commits fail at present. */
-    int64_t purged_ms;       /* The writer's: when works were last purged, monotonic. */
+    bool failing;      /* The writer's: commits fail at present. */
+    int64_t purged_ms; /* The writer's: when works were last purged, monotonic. */
 
-    pthread_mutex_t mutex;   /* Guards the two fields below; the condition ends a retry's pause. */
+    pthread_mutex_t mutex; /* Guards the two fields below; the condition ends a retry's pause. */
     pthread_cond_t stop_changed;
     bool stopping;
-    uint64_t give_up_us;     /* When stopping: how long failing commits are tried. */
+    uint64_t give_up_us; /* When stopping: how long failing commits are tried. */
 };
 
 static struct store_backend *open_backend(const char *url, struct error *error)

@@ -22,10 +22,10 @@
 #include <stdint.h>
 
 enum {
-    SERVICE_NAME_SIZE = 65,     /**< Names have at most 64 characters. */
+    SERVICE_NAME_SIZE = 65, /**< Names have at most 64 characters. */
     SERVICE_DISPLAY_SIZE = 129,
     SERVICE_WEBSITE_SIZE = 257,
-    KEY_HASH_SIZE = 128,        /**< A libsodium password hash text with its NUL. */
+    KEY_HASH_SIZE = 128, /**< A libsodium password hash text with its NUL. */
 };
 
 /** Two counters, by enum work_type. */
@@ -35,26 +35,26 @@ struct work_counts {
 
 /** A service that may ask for work. */
 struct service_record {
-    int64_t id;                          /**< Given by the store, never reused. */
-    char name[SERVICE_NAME_SIZE];        /**< What it logs in with: 1–64 of A–Z a–z 0–9 . _ - */
-    char display[SERVICE_DISPLAY_SIZE];  /**< For people; UTF-8. */
-    char website[SERVICE_WEBSITE_SIZE];  /**< Empty or an http(s) URL. */
-    bool is_public;                      /**< Whether statistics may show display and website. */
-    double rate_per_s;                   /**< Requests a second it may start. */
-    char key_hash[KEY_HASH_SIZE];        /**< Salted slow hash of its API key. */
+    int64_t id;                   /**< Given by the store, never reused. */
+    char name[SERVICE_NAME_SIZE]; /**< What it logs in with: 1–64 of A–Z a–z 0–9 . _ - */
+    char display[SERVICE_DISPLAY_SIZE]; /**< For people; UTF-8. */
+    char website[SERVICE_WEBSITE_SIZE]; /**< Empty or an http(s) URL. */
+    bool is_public;                     /**< Whether statistics may show display and website. */
+    double rate_per_s;                  /**< Requests a second it may start. */
+    char key_hash[KEY_HASH_SIZE];       /**< Salted slow hash of its API key. */
     int64_t created_ms;
-    struct work_counts answered;         /**< Requests answered: from the cache, after a wait. */
+    struct work_counts answered; /**< Requests answered: from the cache, after a wait. */
 };
 
 /** A work that was found. */
 struct work_record {
     struct root root;
     uint64_t nonce;
-    uint64_t value;         /**< work_value(nonce, root). */
-    uint64_t threshold;     /**< What was asked of the workers. */
+    uint64_t value;     /**< work_value(nonce, root). */
+    uint64_t threshold; /**< What was asked of the workers. */
     enum work_type type;
-    int64_t solved_ms;      /**< Wall clock. */
-    int64_t expires_ms;     /**< Wall clock; afterwards it is no longer handed out. */
+    int64_t solved_ms;  /**< Wall clock. */
+    int64_t expires_ms; /**< Wall clock; afterwards it is no longer handed out. */
 };
 
 /** The totals of a worker's account, as told on `client/<account>` (dpow.md 2.4). */
@@ -77,8 +77,8 @@ enum store_op_kind {
 
 /** How an operation ended. */
 enum store_status {
-    STORE_DONE,      /**< Durable. */
-    STORE_CONFLICT,  /**< Nothing was changed: what it adds exists already (durable as it stands). */
+    STORE_DONE,     /**< Durable. */
+    STORE_CONFLICT, /**< Nothing was changed: what it adds exists already (durable as it stands). */
     STORE_ABANDONED, /**< The store was closed before the operation could be made durable. */
 };
 
@@ -87,30 +87,30 @@ enum store_status {
  * store_submit() until it is handed back.
  */
 struct store_op {
-    struct queue_item item;       /**< The store's; in store_take_done()'s list it links the ops. */
+    struct queue_item item; /**< The store's; in store_take_done()'s list it links the ops. */
     enum store_op_kind kind;
-    uint64_t token;               /**< The caller's. */
-    void *user;                   /**< The caller's. */
-    enum store_status status;     /**< Set by the store. */
+    uint64_t token;           /**< The caller's. */
+    void *user;               /**< The caller's. */
+    enum store_status status; /**< Set by the store. */
     union {
         struct {
             struct work_record record;
             struct account account;
             bool has_account;
-            bool rewarded;              /**< Out: has_account, and this (root, nonce) was new. */
+            bool rewarded;               /**< Out: has_account, and this (root, nonce) was new. */
             struct client_totals totals; /**< Out: after the reward, if rewarded. */
         } work;
         struct {
             int64_t service_id;
             enum work_type type;
         } answer;
-        struct service_record *service;  /**< The caller's. In: all but id, counters. Out: id. */
+        struct service_record *service; /**< The caller's. In: all but id, counters. Out: id. */
     };
 };
 
 /** What the owner is told, on the writer thread: it must be brief (wake a loop). */
 struct store_callbacks {
-    void (*on_done)(void *context);   /**< store_take_done() has something (again). */
+    void (*on_done)(void *context); /**< store_take_done() has something (again). */
     /** Commits began to fail (with the reason), or work again (NULL). Queued operations are kept
      *  and tried again until they succeed or the store is closed. */
     void (*on_health)(void *context, const char *reason);
@@ -147,13 +147,13 @@ bool store_totals(struct store *store, struct work_counts *totals, struct error 
 bool store_apply(struct store *store, struct store_op *op, struct error *error);
 
 /** Starts the writer thread. */
-bool store_start(struct store *store, const struct store_callbacks *callbacks,
-                 struct error *error);
+bool store_start(struct store *store, const struct store_callbacks *callbacks, struct error *error);
 
 /** Hands an operation to the writer. Any thread; never blocks for the disk. */
 void store_submit(struct store *store, struct store_op *op);
 
-/** The operations that ended since the last call, in order of submission; NULL if there are none. */
+/** The operations that ended since the last call, in order of submission; NULL if there are none.
+ */
 struct store_op *store_take_done(struct store *store);
 
 /** The operation after this one in store_take_done()'s list, or NULL. */

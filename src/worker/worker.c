@@ -19,7 +19,7 @@ enum {
     KEEPALIVE_S = 60, /* dpow.md 8.1 */
     RETRY_MIN_MS = 500,
     RETRY_MAX_MS = 30000,
-    SUMMARY_S = 60,   /* Between log lines of the totals, when there is no screen. */
+    SUMMARY_S = 60, /* Between log lines of the totals, when there is no screen. */
     CLIENT_TOPIC_SIZE = sizeof "client/" + ACCOUNT_TEXT_SIZE,
 };
 
@@ -63,8 +63,7 @@ static void act(struct worker *worker);
 static void on_search_end(void *context, const struct search_end *end)
 {
     struct worker *worker = context;
-    const enum work_type type =
-        end->priority == SEARCH_ONDEMAND ? WORK_ONDEMAND : WORK_PRECACHE;
+    const enum work_type type = end->priority == SEARCH_ONDEMAND ? WORK_ONDEMAND : WORK_PRECACHE;
     worker->ended[type].end = *end;
     if (queue_push(&worker->ends, &worker->ended[type].item))
         (void)uv_async_send(&worker->wake);
@@ -110,8 +109,8 @@ static void publish_result(struct worker *worker, const struct worker_action *ac
     char topic[MESSAGE_TOPIC_SIZE];
     char payload[MESSAGE_RESULT_SIZE];
     message_topic_format(MESSAGE_RESULT, action->type, topic);
-    const size_t length = message_result_format(&action->root, action->nonce,
-                                                &worker->options->account, payload);
+    const size_t length =
+        message_result_format(&action->root, action->nonce, &worker->options->account, payload);
     if (!mqtt_client_publish(worker->client, topic, (struct slice){payload, length}, 0))
         log_write(&worker->log, LOG_WARNING, "a result waits for the connection");
     log_write(&worker->log, LOG_DEBUG, "sent %s/%.10s", work_type_name(action->type), payload);
@@ -120,9 +119,8 @@ static void publish_result(struct worker *worker, const struct worker_action *ac
 static void start_search(struct worker *worker, const struct worker_action *action)
 {
     struct error error;
-    worker->searches[action->type] = engine_search(worker->engine, &action->root,
-                                                   action->threshold, priorities[action->type],
-                                                   &error);
+    worker->searches[action->type] = engine_search(worker->engine, &action->root, action->threshold,
+                                                   priorities[action->type], &error);
     if (worker->searches[action->type] != 0)
         return;
     log_write(&worker->log, LOG_ERROR, "%s", error.text);
@@ -435,8 +433,8 @@ bool worker_run(const struct worker_options *options, const struct log *log, boo
     worker->log = log_for_part(log, "worker");
     worker->second_before_us = clock_monotonic_us();
     (void)signal(SIGPIPE, SIG_IGN);
-    const bool started = set_up_loop(worker, error) && set_up_engine(worker, error) &&
-                         set_up_client(worker, error);
+    const bool started =
+        set_up_loop(worker, error) && set_up_engine(worker, error) && set_up_client(worker, error);
     if (started)
         say_start(worker);
     else

@@ -19,9 +19,9 @@
 
 /** Everything a user can choose; texts are borrowed. */
 struct worker_options {
-    struct url hub;                 /**< mqtt:// or mqtts://, with the login. */
-    struct account account;         /**< Whom rewards are for. */
-    bool types[WORK_TYPES];         /**< Which kinds of work to take; at least one. */
+    struct url hub;         /**< mqtt:// or mqtts://, with the login. */
+    struct account account; /**< Whom rewards are for. */
+    bool types[WORK_TYPES]; /**< Which kinds of work to take; at least one. */
     struct device_list devices;
     const char *identity_directory; /**< Where the client id is kept between runs. */
     bool screen;                    /**< A live line on standard error instead of log lines. */

@@ -14,15 +14,15 @@ struct item {
     struct root root;
     uint64_t threshold;
     enum work_type type;
-    uint64_t age;    /* Order of arrival. */
-    size_t index;    /* WAITING: in its type's list. */
+    uint64_t age; /* Order of arrival. */
+    size_t index; /* WAITING: in its type's list. */
     struct item *next_free;
 };
 
 /* What runs, or is being stopped, for one type. */
 struct search {
-    struct item *item; /* NULL: nothing, or what runs is not wanted any more. */
-    bool running;      /* Its end has not been told. */
+    struct item *item;  /* NULL: nothing, or what runs is not wanted any more. */
+    bool running;       /* Its end has not been told. */
     uint64_t threshold; /* What it searches for; the item's may have risen since. */
 };
 
@@ -46,10 +46,10 @@ struct worker_core {
     struct result results[WORKER_RESULTS_MAX]; /* A ring. */
     size_t result_next;
     bool connected;
-    bool silent;            /* SAY_SILENT has been said. */
-    bool dropped;           /* What waited has been dropped in this silence. */
-    uint64_t heartbeat_us;  /* The last one, or when the silence began to count. */
-    uint64_t patience_us;   /* How long after it SAY_SILENT is due. */
+    bool silent;           /* SAY_SILENT has been said. */
+    bool dropped;          /* What waited has been dropped in this silence. */
+    uint64_t heartbeat_us; /* The last one, or when the silence began to count. */
+    uint64_t patience_us;  /* How long after it SAY_SILENT is due. */
     struct worker_action actions[WORKER_ACTIONS_MAX];
     size_t action_count;
     struct worker_core_stats stats;
@@ -212,8 +212,8 @@ void worker_core_work(struct worker_core *core, uint64_t now_us, const struct ro
     }
     core->stats.received++;
     struct item *item = obtain(core);
-    *item = (struct item){
-        .root = *root, .threshold = threshold, .type = type, .age = ++core->arrivals};
+    *item =
+        (struct item){.root = *root, .threshold = threshold, .type = type, .age = ++core->arrivals};
     (void)table_insert(core->by_root, root->bytes, item);
     list_add(core, item);
     start_what_can(core);

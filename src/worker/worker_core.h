@@ -16,26 +16,26 @@
 #include "nano/message.h"
 
 enum {
-    WORKER_HELD_MAX = 4096,     /**< Roots held at most; the oldest precache makes room first. */
-    WORKER_RESULTS_MAX = 16,    /**< Results remembered, to be sent again after a loss. */
+    WORKER_HELD_MAX = 4096,  /**< Roots held at most; the oldest precache makes room first. */
+    WORKER_RESULTS_MAX = 16, /**< Results remembered, to be sent again after a loss. */
     WORKER_ACTIONS_MAX = WORKER_RESULTS_MAX + 8,
 };
 
 /** Times after which something is done without a message (dpow.md 8.2, 8.5). */
 enum {
-    WORKER_GREETING_US = 2000000,    /**< No heartbeat so long after connecting: say so. */
-    WORKER_SILENCE_US = 10000000,    /**< No heartbeat for so long: say so. */
-    WORKER_FORGET_US = 60000000,     /**< No heartbeat for so long: what waits is dropped. */
-    WORKER_RESULT_US = 30000000,     /**< A result older than this is not sent again. */
+    WORKER_GREETING_US = 2000000, /**< No heartbeat so long after connecting: say so. */
+    WORKER_SILENCE_US = 10000000, /**< No heartbeat for so long: say so. */
+    WORKER_FORGET_US = 60000000,  /**< No heartbeat for so long: what waits is dropped. */
+    WORKER_RESULT_US = 30000000,  /**< A result older than this is not sent again. */
 };
 
 enum worker_action_kind {
-    WORKER_SEARCH,       /**< Start a search. Its end is told by worker_core_ended(). */
-    WORKER_STOP,         /**< Stop the search of that type; its end is still to be told. */
-    WORKER_PUBLISH,      /**< Send a result. */
-    WORKER_SAY_SILENT,   /**< Tell the user that the hub gives no sign of life. */
-    WORKER_SAY_BACK,     /**< … and that it does again. */
-    WORKER_SAY_DROPPED,  /**< … and that what waited was dropped. */
+    WORKER_SEARCH,      /**< Start a search. Its end is told by worker_core_ended(). */
+    WORKER_STOP,        /**< Stop the search of that type; its end is still to be told. */
+    WORKER_PUBLISH,     /**< Send a result. */
+    WORKER_SAY_SILENT,  /**< Tell the user that the hub gives no sign of life. */
+    WORKER_SAY_BACK,    /**< … and that it does again. */
+    WORKER_SAY_DROPPED, /**< … and that what waited was dropped. */
 };
 
 /** One thing to do. */
@@ -43,10 +43,10 @@ struct worker_action {
     enum worker_action_kind kind;
     enum work_type type;
     struct root root;
-    uint64_t threshold;  /**< SEARCH. */
-    uint64_t nonce;      /**< PUBLISH. */
-    uint64_t seconds;    /**< SAY_…: since the last heartbeat. */
-    size_t count;        /**< SAY_DROPPED: how many. */
+    uint64_t threshold; /**< SEARCH. */
+    uint64_t nonce;     /**< PUBLISH. */
+    uint64_t seconds;   /**< SAY_…: since the last heartbeat. */
+    size_t count;       /**< SAY_DROPPED: how many. */
 };
 
 /** The actions of the last event; owned by the core, overwritten by the next event. */
@@ -57,10 +57,10 @@ struct worker_actions {
 
 /** Counters since the start, and what is held now. */
 struct worker_core_stats {
-    uint64_t received;   /**< Work messages taken. */
-    uint64_t cancelled;  /**< Roots given up because of a cancel. */
-    uint64_t solved;     /**< Results found in time. */
-    uint64_t rewarded;   /**< Rewards heard of. */
+    uint64_t received;  /**< Work messages taken. */
+    uint64_t cancelled; /**< Roots given up because of a cancel. */
+    uint64_t solved;    /**< Results found in time. */
+    uint64_t rewarded;  /**< Rewards heard of. */
     size_t waiting;
     size_t searching;
 };

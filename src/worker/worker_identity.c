@@ -73,14 +73,14 @@ bool worker_identity_load(const char *directory, char id[WORKER_ID_SIZE], struct
         }
     }
     make_id(id);
-    const int descriptor =
-        make_directories(directory) ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)
-                                    : -1;
+    const int descriptor = make_directories(directory)
+                               ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)
+                               : -1;
     if (descriptor < 0)
         return error_set(error, ERROR_SYSTEM, "cannot keep the worker's id in %.160s: %s", path,
                          strerror(errno));
     const bool written = dprintf(descriptor, "%s\n", id) == WORKER_ID_SIZE;
     const bool closed = close(descriptor) == 0;
-    return (written && closed) || error_set(error, ERROR_SYSTEM, "cannot write %.160s: %s", path,
-                                            strerror(errno));
+    return (written && closed) ||
+           error_set(error, ERROR_SYSTEM, "cannot write %.160s: %s", path, strerror(errno));
 }

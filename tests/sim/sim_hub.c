@@ -71,8 +71,8 @@ int main(int argc, char **argv)
     uint64_t failed = 0;
     for (uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : seeds); seed++)
         failed += !run(seed, requests, &totals);
-    (void)printf("%" PRIu64 " requests: %" PRIu64 " given work, %" PRIu64
-                 " timed out; %" PRIu64 " rewards told; %" PRIu64 " seeds failed\n",
+    (void)printf("%" PRIu64 " requests: %" PRIu64 " given work, %" PRIu64 " timed out; %" PRIu64
+                 " rewards told; %" PRIu64 " seeds failed\n",
                  totals.requests, totals.worked, totals.timeouts, totals.rewards, failed);
     return failed == 0 ? 0 : 1;
 }

@@ -106,8 +106,8 @@ static void found(struct world *world, const struct event *event)
         return;
     const struct root root = worker->held[0].root;
     const bool lies = random_unit(&world->random) < world->faults.liar;
-    const uint64_t nonce = lies ? random_next(&world->random)
-                                : find_nonce(world, &root, worker->held[0].threshold);
+    const uint64_t nonce =
+        lies ? random_next(&world->random) : find_nonce(world, &root, worker->held[0].threshold);
     drop(worker, 0);
     for (unsigned n = copies(world); n > 0; n--) {
         struct event *result =

@@ -106,8 +106,7 @@ void world_fail(struct world *world, const char *format, ...)
     world->failures++;
     if (world->failures > 1)
         return;
-    (void)fprintf(stderr, "seed %" PRIu64 " at %.6f s: ", world->seed,
-                  (double)world->now_us / 1e6);
+    (void)fprintf(stderr, "seed %" PRIu64 " at %.6f s: ", world->seed, (double)world->now_us / 1e6);
     va_list arguments;
     va_start(arguments, format);
     (void)vfprintf(stderr, format, arguments);

@@ -31,7 +31,7 @@ enum request_state { REQUEST_OPEN, REQUEST_ANSWERED, REQUEST_LEFT, REQUEST_LOST 
 struct sim_request {
     enum request_state state;
     enum hub_answer answer;
-    bool answer_durable;   /**< A STORE_ANSWER for it is committed. */
+    bool answer_durable; /**< A STORE_ANSWER for it is committed. */
     struct hub_request request;
     waiter_id waiter;
 };
@@ -43,32 +43,32 @@ struct sim_work {
     enum work_type type;
     uint64_t found_us;
     bool rewarded;
-    bool told;             /**< HUB_REWARD came. */
+    bool told; /**< HUB_REWARD came. */
 };
 
 enum event_kind {
     EVENT_REQUEST,
     EVENT_LEAVE,
-    EVENT_TIMER,        /**< The core's timer, armed for this moment. */
-    EVENT_WORK,         /**< A work message reaches a worker. */
-    EVENT_CANCEL,       /**< A cancel message reaches a worker. */
-    EVENT_FOUND,        /**< A worker ends a search. */
-    EVENT_RESULT,       /**< A result reaches the hub. */
-    EVENT_COMMIT,       /**< The store's group commit ends. */
+    EVENT_TIMER,  /**< The core's timer, armed for this moment. */
+    EVENT_WORK,   /**< A work message reaches a worker. */
+    EVENT_CANCEL, /**< A cancel message reaches a worker. */
+    EVENT_FOUND,  /**< A worker ends a search. */
+    EVENT_RESULT, /**< A result reaches the hub. */
+    EVENT_COMMIT, /**< The store's group commit ends. */
     EVENT_CRASH,
-    EVENT_BROKER,       /**< The broker goes or comes back. */
-    EVENT_STORE,        /**< Commits begin to fail or work again. */
+    EVENT_BROKER, /**< The broker goes or comes back. */
+    EVENT_STORE,  /**< Commits begin to fail or work again. */
 };
 
 struct event {
     struct heap_item item; /**< key = simulated time in µs. */
     enum event_kind kind;
-    size_t index;          /**< Request or worker. */
-    uint64_t stamp;        /**< FOUND: the search; COMMIT: the store's life; flag for BROKER, STORE.*/
+    size_t index;   /**< Request or worker. */
+    uint64_t stamp; /**< FOUND: the search; COMMIT: the store's life; flag for BROKER, STORE.*/
     struct root root;
     uint64_t threshold;
     uint64_t nonce;
-    int account;           /**< -1 for an invalid one. */
+    int account; /**< -1 for an invalid one. */
     enum work_type type;
 };
 
@@ -79,8 +79,8 @@ struct sim_worker {
         uint64_t threshold;
         enum work_type type;
     } held[ROOTS];
-    size_t held_count;     /**< held[0] is being searched. */
-    uint64_t search;       /**< Stamp of the present search. */
+    size_t held_count; /**< held[0] is being searched. */
+    uint64_t search;   /**< Stamp of the present search. */
     double rate_hps;
     uint64_t latency_us;
 };
@@ -88,7 +88,7 @@ struct sim_worker {
 /** A store operation, queued or being committed. */
 struct sim_op {
     struct hub_action action;
-    size_t request;        /**< STORE_ANSWER, STORE_UNANSWER. */
+    size_t request; /**< STORE_ANSWER, STORE_UNANSWER. */
 };
 
 struct world {
@@ -111,18 +111,18 @@ struct world {
     struct sim_worker workers[WORKERS];
     uint64_t search_stamps;
 
-    struct sim_op *queued;      /**< Submitted, in order. */
+    struct sim_op *queued; /**< Submitted, in order. */
     size_t queued_count;
-    size_t committing;          /**< How many of them the running commit holds. */
+    size_t committing; /**< How many of them the running commit holds. */
     bool store_fails;
-    uint64_t store_life;        /**< Grows with each crash: older commits never end. */
+    uint64_t store_life; /**< Grows with each crash: older commits never end. */
 
-    struct sim_work *works;     /**< Durable. */
+    struct sim_work *works; /**< Durable. */
     size_t work_count;
     uint64_t durable_answers[SERVICES + 1];
     uint64_t durable_rewards[ACCOUNTS];
     uint64_t told_rewards[ACCOUNTS];
-    bool asked[ROOTS];          /**< Whether the last message about a root was a work. */
+    bool asked[ROOTS]; /**< Whether the last message about a root was a work. */
 
     char history[HISTORY][HISTORY_LINE];
     size_t history_count;

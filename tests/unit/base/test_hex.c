@@ -13,8 +13,8 @@ static void either_case_is_read(void **state)
 static void a_wrong_length_or_digit_is_refused_and_writes_nothing(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "0", "00aff", "00aFfF9", "00aFfF9b0", "00aFfFgb",
-                                        "0x00aFfF", " 0aFfF9b", "00aFfF9\n"};
+    static const char *const wrong[] = {"",         "0",        "00aff",    "00aFfF9",  "00aFfF9b0",
+                                        "00aFfFgb", "0x00aFfF", " 0aFfF9b", "00aFfF9\n"};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         uint8_t bytes[4] = {1, 2, 3, 4};
         assert_false(hex_decode(slice_of(wrong[i]), bytes, 4));

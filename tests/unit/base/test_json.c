@@ -11,46 +11,86 @@ struct text {
     size_t length;
 };
 
-#define TEXT(literal) {literal, sizeof(literal) - 1}
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
 
 static void what_the_standard_allows_is_read(void **state)
 {
     (void)state;
     static const struct text good[] = {
-        TEXT("{}"), TEXT(" {\"a\" : 1 }\r\n\t"), TEXT("{\"a\":[],\"b\":{},\"c\":[1,{\"d\":null}]}"),
-        TEXT("{\"a\":-0.5e+10,\"b\":0,\"c\":1E-2}"), TEXT("{\"a\":true,\"b\":false,\"c\":null}"),
-        TEXT("{\"\":\"\"}"), TEXT("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00\"}"),
-        TEXT("{\"a\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"}"), TEXT("{\"a\":\"\x7f\"}"),
+        TEXT("{}"),
+        TEXT(" {\"a\" : 1 }\r\n\t"),
+        TEXT("{\"a\":[],\"b\":{},\"c\":[1,{\"d\":null}]}"),
+        TEXT("{\"a\":-0.5e+10,\"b\":0,\"c\":1E-2}"),
+        TEXT("{\"a\":true,\"b\":false,\"c\":null}"),
+        TEXT("{\"\":\"\"}"),
+        TEXT("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00\"}"),
+        TEXT("{\"a\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"}"),
+        TEXT("{\"a\":\"\x7f\"}"),
         TEXT("{\"a\":123456789012345678901234567890}"),
     };
     struct json_object object;
     for (size_t i = 0; i < COUNT(good); i++)
-        assert_int_equal(
-            json_read_object((struct slice){good[i].data, good[i].length}, &object), JSON_OK);
+        assert_int_equal(json_read_object((struct slice){good[i].data, good[i].length}, &object),
+                         JSON_OK);
 }
 
 static void what_it_does_not_allow_is_refused(void **state)
 {
     (void)state;
     static const struct text wrong[] = {
-        TEXT(""), TEXT(" "), TEXT("{"), TEXT("}"), TEXT("{\"a\"}"), TEXT("{\"a\":}"),
-        TEXT("{\"a\":1,}"), TEXT("{,\"a\":1}"), TEXT("{\"a\":1 \"b\":2}"), TEXT("{a:1}"),
-        TEXT("{'a':1}"), TEXT("{\"a\":01}"), TEXT("{\"a\":+1}"), TEXT("{\"a\":.5}"),
-        TEXT("{\"a\":5.}"), TEXT("{\"a\":1e}"), TEXT("{\"a\":-}"), TEXT("{\"a\":0x1}"),
-        TEXT("{\"a\":NaN}"), TEXT("{\"a\":Infinity}"), TEXT("{\"a\":tru}"), TEXT("{\"a\":True}"),
-        TEXT("{\"a\":\"}"), TEXT("{\"a\":\"\n\"}"), TEXT("{\"a\":\"\\x\"}"), TEXT("{\"a\":\"\\u12g4\"}"),
-        TEXT("{\"a\":\"\\ud800\"}"), TEXT("{\"a\":\"\\ud800\\u0041\"}"), TEXT("{\"a\":\"\\udc00\"}"),
-        TEXT("{\"a\":\"\xc0\x80\"}"), TEXT("{\"a\":\"\xed\xa0\x80\"}"), TEXT("{\"a\":\"\xf4\x90\x80\x80\"}"),
-        TEXT("{\"a\":\"\xe2\x82\"}"), TEXT("{\"a\":\"\xff\"}"), TEXT("{\"a\":\"\x80\"}"),
-        TEXT("{} {}"), TEXT("{}x"), TEXT("{\"a\":1}\0"), TEXT("{\"a\":[1,]}"), TEXT("{\"a\":[1 2]}"),
-        TEXT("{\"a\":1,\"a\":2}"), TEXT("{\"a\":1,\"\\u0061\":2}"), TEXT("\xef\xbb\xbf{}"),
-        TEXT("{\"a\":{\"b\":1,}}"), TEXT("/**/{}"),
+        TEXT(""),
+        TEXT(" "),
+        TEXT("{"),
+        TEXT("}"),
+        TEXT("{\"a\"}"),
+        TEXT("{\"a\":}"),
+        TEXT("{\"a\":1,}"),
+        TEXT("{,\"a\":1}"),
+        TEXT("{\"a\":1 \"b\":2}"),
+        TEXT("{a:1}"),
+        TEXT("{'a':1}"),
+        TEXT("{\"a\":01}"),
+        TEXT("{\"a\":+1}"),
+        TEXT("{\"a\":.5}"),
+        TEXT("{\"a\":5.}"),
+        TEXT("{\"a\":1e}"),
+        TEXT("{\"a\":-}"),
+        TEXT("{\"a\":0x1}"),
+        TEXT("{\"a\":NaN}"),
+        TEXT("{\"a\":Infinity}"),
+        TEXT("{\"a\":tru}"),
+        TEXT("{\"a\":True}"),
+        TEXT("{\"a\":\"}"),
+        TEXT("{\"a\":\"\n\"}"),
+        TEXT("{\"a\":\"\\x\"}"),
+        TEXT("{\"a\":\"\\u12g4\"}"),
+        TEXT("{\"a\":\"\\ud800\"}"),
+        TEXT("{\"a\":\"\\ud800\\u0041\"}"),
+        TEXT("{\"a\":\"\\udc00\"}"),
+        TEXT("{\"a\":\"\xc0\x80\"}"),
+        TEXT("{\"a\":\"\xed\xa0\x80\"}"),
+        TEXT("{\"a\":\"\xf4\x90\x80\x80\"}"),
+        TEXT("{\"a\":\"\xe2\x82\"}"),
+        TEXT("{\"a\":\"\xff\"}"),
+        TEXT("{\"a\":\"\x80\"}"),
+        TEXT("{} {}"),
+        TEXT("{}x"),
+        TEXT("{\"a\":1}\0"),
+        TEXT("{\"a\":[1,]}"),
+        TEXT("{\"a\":[1 2]}"),
+        TEXT("{\"a\":1,\"a\":2}"),
+        TEXT("{\"a\":1,\"\\u0061\":2}"),
+        TEXT("\xef\xbb\xbf{}"),
+        TEXT("{\"a\":{\"b\":1,}}"),
+        TEXT("/**/{}"),
     };
     struct json_object object;
     for (size_t i = 0; i < COUNT(wrong); i++)
-        assert_int_equal(
-            json_read_object((struct slice){wrong[i].data, wrong[i].length}, &object),
-            JSON_MALFORMED);
+        assert_int_equal(json_read_object((struct slice){wrong[i].data, wrong[i].length}, &object),
+                         JSON_MALFORMED);
 }
 
 static void json_that_is_no_object_is_told_apart(void **state)
@@ -86,8 +126,8 @@ static void depth_and_members_are_limited(void **state)
     size_t used = 1;
     text[0] = '{';
     for (int i = 0; i < JSON_MEMBERS_MAX; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s\"m%d\":%d",
-                                 i > 0 ? "," : "", i, i);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s\"m%d\":%d", i > 0 ? "," : "",
+                                 i, i);
     (void)snprintf(text + used, sizeof text - used, "}");
     assert_int_equal(json_read_object(slice_of(text), &object), JSON_OK);
     assert_int_equal(object.count, JSON_MEMBERS_MAX);
@@ -120,12 +160,13 @@ static void strings_are_resolved_if_they_fit(void **state)
     struct json_object object;
     char text[8];
     size_t length;
-    assert_true(json_string(value_of(&object, "{\"v\":\"a\\u0000\\u20ac\"}"), text, sizeof text,
-                            &length));
+    assert_true(
+        json_string(value_of(&object, "{\"v\":\"a\\u0000\\u20ac\"}"), text, sizeof text, &length));
     assert_int_equal(length, 5);
     assert_memory_equal(text, "a\0\xe2\x82\xac", 6);
     assert_true(json_string(value_of(&object, "{\"v\":\"1234567\"}"), text, sizeof text, &length));
-    assert_false(json_string(value_of(&object, "{\"v\":\"12345678\"}"), text, sizeof text, &length));
+    assert_false(
+        json_string(value_of(&object, "{\"v\":\"12345678\"}"), text, sizeof text, &length));
     assert_false(json_string(value_of(&object, "{\"v\":1}"), text, sizeof text, &length));
 }
 
@@ -137,11 +178,11 @@ static void numbers_are_read_from_numbers_and_strings(void **state)
         bool good;
         double number;
     } cases[] = {
-        {"{\"v\":1.5}", true, 1.5},       {"{\"v\":\"2.50\"}", true, 2.5},
+        {"{\"v\":1.5}", true, 1.5},        {"{\"v\":\"2.50\"}", true, 2.5},
         {"{\"v\":1e999}", true, INFINITY}, {"{\"v\":-0}", true, 0},
-        {"{\"v\":\"\"}", false, 0},       {"{\"v\":\" 1\"}", false, 0},
-        {"{\"v\":\"nan\"}", false, 0},    {"{\"v\":\"1x\"}", false, 0},
-        {"{\"v\":true}", false, 0},       {"{\"v\":[1]}", false, 0},
+        {"{\"v\":\"\"}", false, 0},        {"{\"v\":\" 1\"}", false, 0},
+        {"{\"v\":\"nan\"}", false, 0},     {"{\"v\":\"1x\"}", false, 0},
+        {"{\"v\":true}", false, 0},        {"{\"v\":[1]}", false, 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct json_object object;
@@ -174,9 +215,10 @@ static void what_is_written_is_json_whatever_the_bytes(void **state)
     json_end_array(&writer);
     json_end_object(&writer);
     assert_false(writer.overflow);
-    assert_string_equal(data, "{\"text\":\"q\\\"\\\\\\n\\u0001\\u007f\xc3\xa9\\ufffd\\ufffd\\ufffd\","
-                              "\"list\":[18446744073709551615,-9223372036854775808,0.1,null,true,"
-                              "null,{},[1]]}");
+    assert_string_equal(data,
+                        "{\"text\":\"q\\\"\\\\\\n\\u0001\\u007f\xc3\xa9\\ufffd\\ufffd\\ufffd\","
+                        "\"list\":[18446744073709551615,-9223372036854775808,0.1,null,true,"
+                        "null,{},[1]]}");
     assert_true(json_valid(slice_of(data)));
 }
 

@@ -21,10 +21,20 @@ static void decimal_text_reads_back(void **state)
 static void anything_else_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
-        "",    "-1",  "+1", "01", "00", " 1", "1 ", "1.0",
-        "1e3", "0x1", "a",  "340282366920938463463374607431768211456",
-        "999999999999999999999999999999999999999", "1000000000000000000000000000000000000000"};
+    static const char *const wrong[] = {"",
+                                        "-1",
+                                        "+1",
+                                        "01",
+                                        "00",
+                                        " 1",
+                                        "1 ",
+                                        "1.0",
+                                        "1e3",
+                                        "0x1",
+                                        "a",
+                                        "340282366920938463463374607431768211456",
+                                        "999999999999999999999999999999999999999",
+                                        "1000000000000000000000000000000000000000"};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         u128 value = 5;
         assert_false(u128_parse(slice_of(wrong[i]), &value));
