@@ -48,8 +48,8 @@ static void read_hashes(struct engine *engine, uint64_t hashes[ENGINE_DEVICES_MA
 static bool measure_slice(struct engine *engine, double seconds, const sigset_t *signals,
                           struct measurement *measurement, size_t slice)
 {
-    uint64_t before[ENGINE_DEVICES_MAX];
-    uint64_t after[ENGINE_DEVICES_MAX];
+    uint64_t before[ENGINE_DEVICES_MAX] = {0};
+    uint64_t after[ENGINE_DEVICES_MAX] = {0};
     const uint64_t began_us = clock_monotonic_us();
     read_hashes(engine, before);
     if (!sleep_seconds(seconds, signals))

@@ -10,6 +10,7 @@ struct hub_core_options hub_core_options_default(void)
         .waiters_max = 16384,
         .waiters_per_entry_max = 1024,
         .cache_us = 86400ULL * 1000000, /* block_expiry of the original (dpow.md 6) */
+        .reask_us = 2ULL * 1000000,
         .linger_us = 5ULL * 1000000,
         .grace_us = 5ULL * 1000000,
     };
@@ -23,17 +24,18 @@ static bool options_check(const struct hub_core_options *options, struct error *
         return error_set(error, ERROR_INVALID, "waiters_max must be in 1 to %u", UINT32_MAX / 4);
     if (options->waiters_per_entry_max == 0)
         return error_set(error, ERROR_INVALID, "waiters_per_entry_max must be at least 1");
-    if (options->cache_us == 0 || options->linger_us == 0 || options->grace_us == 0)
-        return error_set(error, ERROR_INVALID, "cache, linger and grace must be positive");
+    if (options->cache_us == 0 || options->reask_us == 0 || options->linger_us == 0 ||
+        options->grace_us == 0)
+        return error_set(error, ERROR_INVALID, "cache, reask, linger and grace must be positive");
     return true;
 }
 
 static bool allocate(struct hub_core *core)
 {
     const struct hub_core_options *options = &core->options;
-    /* An event acts at most twice for a waiter (answer, record) and twice for a wanted entry
-     * (cancel, ask again), and no entry is wanted without a waiter of its own. */
-    core->action_capacity = 4 * options->waiters_max + 8;
+    /* An event acts at most twice for a waiter (answer, record) and three times for a wanted entry
+     * (cancel, ask, ask again), and no entry is wanted without a waiter of its own. */
+    core->action_capacity = 5 * options->waiters_max + 8;
     core->entries = calloc(options->entries_max, sizeof *core->entries);
     core->waiters = calloc(options->waiters_max, sizeof *core->waiters);
     core->actions = calloc(core->action_capacity, sizeof *core->actions);

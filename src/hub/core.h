@@ -18,6 +18,10 @@
  *                                  └► told "time-out"                └► told "failed"; taken back
  *                                                                       once durable (FORSAKEN)
  *
+ * What is wanted is asked for again every few seconds: messages to workers are not acknowledged,
+ * and a worker that has just joined, or lost its connection, does not know of it. Workers ignore
+ * what they hold already (dpow.md 8.3).
+ *
  * An entry may hold a work (the best found so far) in any state: it answers whoever asks for no
  * more, until it expires. LINGERING accepts a result that was on its way when the last waiter left.
  * A request ends in exactly one answer, or in hub_core_leave(); an answer with a work is given only
@@ -41,6 +45,7 @@ struct hub_core_options {
     size_t waiters_max;           /**< Requests in hand at once; more are told "busy". */
     size_t waiters_per_entry_max; /**< Requests for one root at once; likewise. */
     uint64_t cache_us;            /**< How long a work is handed out after it was found. */
+    uint64_t reask_us;            /**< How often workers are asked again for what is wanted. */
     uint64_t linger_us;           /**< How long results are taken after the last waiter left. */
     uint64_t grace_us;            /**< How long past its deadline a commit may keep a waiter. */
     uint8_t seed[16];             /**< Keys the hash table: random in production. */

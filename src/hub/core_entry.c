@@ -84,10 +84,16 @@ void entry_cancel_workers(struct hub_core *core, const struct entry *entry)
     action->work.type = entry->type;
 }
 
-void entry_want(struct hub_core *core, struct entry *entry, enum work_type type, uint64_t target)
+static void ask_again_later(struct hub_core *core, struct entry *entry, uint64_t now_us)
+{
+    core_arm(core, core->entry_timers, &entry->timer, now_us + core->options.reask_us);
+}
+
+void entry_want(struct hub_core *core, struct entry *entry, enum work_type type, uint64_t target,
+                uint64_t now_us)
 {
     assert(entry->state != ENTRY_WANTED);
-    core_disarm(core->entry_timers, &entry->timer);
+    ask_again_later(core, entry, now_us);
     if (entry->state == ENTRY_IDLE && entry->has_work)
         idle_unlink(core, entry);
     entry->state = ENTRY_WANTED;
@@ -123,6 +129,7 @@ void entry_unwant(struct hub_core *core, struct entry *entry)
         core->wanted = entry->wanted_next;
     if (entry->wanted_next != NULL)
         entry->wanted_next->wanted_previous = entry->wanted_previous;
+    core_disarm(core->entry_timers, &entry->timer);
     entry->state = ENTRY_LINGERING;
     core->stats.wanted--;
 }
@@ -170,7 +177,11 @@ void entry_settle(struct hub_core *core, struct entry *entry)
 
 void entry_timer(struct hub_core *core, struct entry *entry, uint64_t now_us)
 {
-    assert(entry->state != ENTRY_WANTED);
+    if (entry->state == ENTRY_WANTED) {
+        entry_ask_workers(core, entry);
+        ask_again_later(core, entry, now_us);
+        return;
+    }
     if (entry->has_work && entry->expires_us <= now_us) {
         if (entry->state == ENTRY_IDLE)
             idle_unlink(core, entry);

@@ -24,7 +24,7 @@ struct entry {
     uint64_t nonce; /**< The best work found, if has_work. */
     uint64_t value;
     uint64_t expires_us;    /**< When the work is no longer handed out. */
-    struct heap_item timer; /**< LINGERING: its end. IDLE: the expiry. WANTED: unused. */
+    struct heap_item timer; /**< LINGERING: its end. IDLE: expiry. WANTED: asking again. */
     struct waiter *waiters; /**< Those in state WAITING. */
     size_t waiter_count;    /**< Likewise. */
     struct entry *older;    /**< List of IDLE entries by age, and of free ones by older. */
@@ -89,7 +89,8 @@ void core_disarm(struct heap *heap, struct heap_item *timer);
 /* core_entry.c */
 struct entry *entry_find(const struct hub_core *core, const struct root *root);
 struct entry *entry_obtain(struct hub_core *core, const struct root *root);
-void entry_want(struct hub_core *core, struct entry *entry, enum work_type type, uint64_t target);
+void entry_want(struct hub_core *core, struct entry *entry, enum work_type type, uint64_t target,
+                uint64_t now_us);
 void entry_retarget(struct hub_core *core, struct entry *entry, uint64_t target);
 void entry_unwant(struct hub_core *core, struct entry *entry);
 void entry_linger(struct hub_core *core, struct entry *entry, uint64_t now_us);

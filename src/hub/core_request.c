@@ -89,14 +89,15 @@ void waiter_start_answer(struct hub_core *core, struct waiter *waiter, uint64_t 
 }
 
 /* Joins the search for a root, or starts it. */
-static void wait_for_work(struct hub_core *core, struct waiter *waiter, struct entry *entry)
+static void wait_for_work(struct hub_core *core, struct waiter *waiter, struct entry *entry,
+                          uint64_t now_us)
 {
     const uint64_t threshold = waiter->request.threshold;
     waiter->state = WAITER_WAITING;
     waiter_attach(waiter, entry);
     core_arm(core, core->waiter_timers, &waiter->timer, waiter->request.deadline_us);
     if (entry->state != ENTRY_WANTED)
-        entry_want(core, entry, WORK_ONDEMAND, threshold);
+        entry_want(core, entry, WORK_ONDEMAND, threshold, now_us);
     else if (threshold > entry->target)
         entry_retarget(core, entry, threshold);
 }
@@ -117,7 +118,7 @@ static void begin(struct hub_core *core, struct waiter *waiter, uint64_t now_us)
     if (entry->has_work && entry->value >= request->threshold)
         waiter_start_answer(core, waiter, entry->nonce, WORK_PRECACHE);
     else
-        wait_for_work(core, waiter, entry);
+        wait_for_work(core, waiter, entry, now_us);
 }
 
 waiter_id hub_core_request(struct hub_core *core, uint64_t now_us,

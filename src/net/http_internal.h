@@ -15,7 +15,7 @@ enum {
     HTTP_URL_MAX = 2048,
     HTTP_HEADER_VALUE_MAX = 512, /**< Of the headers that are looked at. */
     HTTP_PENDING_MAX = 16384,    /**< Bytes of later requests kept while one is answered. */
-    HTTP_DRAIN_MAX = 1 << 20,    /**< Bytes read and dropped after a refusal, so that it arrives. */
+    HTTP_DRAIN_MAX = 16 << 20,   /**< Bytes read and dropped after a refusal, so that it arrives. */
     HTTP_DRAIN_MS = 2000,
     HTTP_CLOSE_MS = 1000,      /**< For what is owed when the server closes. */
     WEBSOCKET_CLOSE_MS = 2000, /**< For the peer's part of a closing handshake. */

@@ -8,8 +8,12 @@
 #include <stdlib.h>
 
 enum {
-    MISC_MS = 1000, /* How often the library looks at its keep-alive. */
-    UNSENT_MESSAGES_MAX = 65536,
+    MISC_MS = 1000,     /* How often the library looks at its keep-alive. */
+    ATTEMPT_MS = 10000, /* For the broker to answer; then the next address is tried. */
+    UNSENT_MAX =
+        1024 * 1024,  /* Bytes that wait for the socket, with PACKET_COST for each message. */
+    PACKET_COST = 64, /* What the library allocates besides topic and payload, at least. */
+    MESSAGE_IDS = 65536,
     REASON_SIZE = 160,
 };
 
@@ -35,12 +39,19 @@ struct mqtt_client {
     uv_timer_t retry;
     uv_getaddrinfo_t resolver;
     bool resolving;
+    struct addrinfo *addresses;     /* Of the host, as last resolved. */
+    const struct addrinfo *address; /* The next one to try; NULL: resolve first. */
+    uint64_t attempt_ms;            /* When the present attempt began. */
     struct watch *watch;
     bool connected;
     bool closing;
+    bool in_library; /* A function of the library is running that may call back. */
     unsigned handles_open;
-    size_t unsent;
+    size_t unsent;            /* Bytes, at most UNSENT_MAX. */
+    uint32_t *unsent_sizes;   /* By message id; 0: sent. */
+    int last_sent;            /* The message id that was told to be sent last. */
     char reason[REASON_SIZE]; /* Of the loss that is about to be told; empty for none yet. */
+    char detail[REASON_SIZE]; /* The library's last word on an error. */
     struct {
         char *filter;
         int id;
@@ -94,15 +105,47 @@ static void retry_later(struct mqtt_client *client)
     (void)uv_timer_start(&client->retry, on_retry, pause, 0);
 }
 
-/* The connection, or the attempt at one, is over. */
+/* The library drops what was not sent. */
+static void forget_unsent(struct mqtt_client *client)
+{
+    if (client->unsent > 0)
+        memset(client->unsent_sizes, 0, MESSAGE_IDS * sizeof *client->unsent_sizes);
+    client->unsent = 0;
+}
+
+/* What a status of the library means to people; right after the failure, while errno holds. */
+static const char *explain(struct mqtt_client *client, int status)
+{
+    if (status == MOSQ_ERR_ERRNO)
+        return strerror(errno);
+    if (status == MOSQ_ERR_EAI)
+        return "host not found";
+    if (status == MOSQ_ERR_KEEPALIVE)
+        return "the broker does not answer any more";
+    if (status != MOSQ_ERR_TLS)
+        return mosquitto_strerror(status);
+    if (client->reason[0] == '\0')
+        (void)snprintf(client->reason, sizeof client->reason, "TLS: %.150s",
+                       client->detail[0] != '\0' ? client->detail : "no agreement with the broker");
+    return client->reason;
+}
+
+/* The connection, or the attempt at one, is over. A host's other addresses are tried before
+ * anything is said. */
 static void lost(struct mqtt_client *client, const char *reason)
 {
     unwatch(client);
     forget_subscriptions(client);
+    forget_unsent(client);
     client->connected = false;
-    client->unsent = 0;
+    client->detail[0] = '\0';
     if (client->closing)
         return;
+    if (client->address != NULL && client->reason[0] == '\0') {
+        (void)uv_timer_start(&client->retry, on_retry, 0, 0);
+        return;
+    }
+    client->address = NULL;
     retry_later(client);
     client->on_disconnected(client->context, client->reason[0] != '\0' ? client->reason : reason);
     client->reason[0] = '\0';
@@ -113,9 +156,31 @@ static void update_watch(struct mqtt_client *client);
 static void after_library_call(struct mqtt_client *client, int status)
 {
     if (status != MOSQ_ERR_SUCCESS && client->watch != NULL)
-        lost(client, status == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(status));
+        lost(client, explain(client, status));
     else
         update_watch(client);
+}
+
+/* Tells the broker that this is no loss; the socket is closed with the library's handle. Not from
+ * within a callback of the library, which holds a lock that sending the goodbye takes. */
+static void say_goodbye(struct mqtt_client *client)
+{
+    if (client->watch != NULL) {
+        (void)mosquitto_disconnect(client->mosquitto);
+        if (mosquitto_want_write(client->mosquitto))
+            (void)mosquitto_loop_write(client->mosquitto, 1);
+    }
+    unwatch(client);
+}
+
+/* A function of the library that may call back has returned. */
+static void leave_library(struct mqtt_client *client, const struct watch *watch, int status)
+{
+    client->in_library = false;
+    if (client->closing)
+        say_goodbye(client);
+    else if (client->watch == watch)
+        after_library_call(client, status);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -125,14 +190,14 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     int result = MOSQ_ERR_SUCCESS;
     if (client == NULL)
         return;
+    client->in_library = true;
     if (status < 0 || (events & UV_READABLE) != 0)
         result = mosquitto_loop_read(client->mosquitto, 1);
     /* A callback of the read may have ended the connection. */
-    if (result == MOSQ_ERR_SUCCESS && client->watch == watch &&
+    if (result == MOSQ_ERR_SUCCESS && client->watch == watch && !client->closing &&
         mosquitto_want_write(client->mosquitto))
         result = mosquitto_loop_write(client->mosquitto, 1);
-    if (client->watch == watch)
-        after_library_call(client, result);
+    leave_library(client, watch, result);
 }
 
 static void update_watch(struct mqtt_client *client)
@@ -163,12 +228,28 @@ static void watch_socket(struct mqtt_client *client)
 
 static void connect_to(struct mqtt_client *client, const char *address)
 {
+    client->attempt_ms = uv_now(client->loop);
     const int status =
         mosquitto_connect_async(client->mosquitto, address, client->port, (int)client->keepalive_s);
     if (mosquitto_socket(client->mosquitto) >= 0 && status == MOSQ_ERR_SUCCESS)
         watch_socket(client);
     else
-        lost(client, status == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(status));
+        lost(client, explain(client, status));
+}
+
+/* With TLS the library is given the name itself, because it is what the certificate is checked
+ * against; it tries all addresses, and what was just resolved is answered soon. */
+static void connect_next(struct mqtt_client *client)
+{
+    char address[INET6_ADDRSTRLEN] = "";
+    const struct addrinfo *next = client->address;
+    client->address = client->tls ? NULL : next->ai_next;
+    if (next->ai_family == AF_INET)
+        (void)uv_ip4_name((const struct sockaddr_in *)next->ai_addr, address, sizeof address);
+    else
+        (void)uv_ip6_name((const struct sockaddr_in6 *)next->ai_addr, address, sizeof address);
+    log_write(&client->log, LOG_DEBUG, "connecting to %s port %u", address, client->port);
+    connect_to(client, client->tls ? client->host : address);
 }
 
 static void finish_close(struct mqtt_client *client);
@@ -176,21 +257,17 @@ static void finish_close(struct mqtt_client *client);
 static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *found)
 {
     struct mqtt_client *client = resolver->data;
-    char address[64] = "";
     char reason[REASON_SIZE];
     client->resolving = false;
-    if (status == 0)
-        status =
-            found->ai_family == AF_INET
-                ? uv_ip4_name((const struct sockaddr_in *)found->ai_addr, address, sizeof address)
-                : uv_ip6_name((const struct sockaddr_in6 *)found->ai_addr, address, sizeof address);
-    uv_freeaddrinfo(found);
+    uv_freeaddrinfo(client->addresses);
+    client->addresses = found;
+    client->address = found;
     if (client->closing) {
         finish_close(client);
         return;
     }
     if (status == 0) {
-        connect_to(client, address);
+        connect_next(client);
         return;
     }
     (void)snprintf(reason, sizeof reason, "host %.64s not found: %s", client->host,
@@ -198,13 +275,12 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
     lost(client, reason);
 }
 
-/* The name is resolved off the loop, which must not wait for a name server. With TLS the library is
- * given the name itself, because it is what the certificate is checked against. */
+/* The name is resolved off the loop, which must not wait for a name server. */
 static void connect_now(struct mqtt_client *client)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    if (client->tls) {
-        connect_to(client, client->host);
+    if (client->address != NULL) {
+        connect_next(client);
         return;
     }
     client->resolver.data = client;
@@ -227,6 +303,7 @@ static void on_library_connect(struct mosquitto *mosquitto, void *context, int c
         return;
     }
     client->connected = true;
+    client->address = NULL;
     client->retry_ms = client->retry_min_ms;
     client->on_connected(client->context);
 }
@@ -236,9 +313,15 @@ static void on_library_disconnect(struct mosquitto *mosquitto, void *context, in
     struct mqtt_client *client = context;
     (void)mosquitto;
     if (client->watch != NULL)
-        lost(client, code == 0                ? "disconnected"
-                     : code == MOSQ_ERR_ERRNO ? strerror(errno)
-                                              : mosquitto_strerror(code));
+        lost(client, code == 0 ? "disconnected" : explain(client, code));
+}
+
+static void on_library_log(struct mosquitto *mosquitto, void *context, int level, const char *text)
+{
+    struct mqtt_client *client = context;
+    (void)mosquitto;
+    if (level == MOSQ_LOG_ERR)
+        (void)snprintf(client->detail, sizeof client->detail, "%s", text);
 }
 
 static void on_library_message(struct mosquitto *mosquitto, void *context,
@@ -272,16 +355,25 @@ static void on_library_publish(struct mosquitto *mosquitto, void *context, int i
 {
     struct mqtt_client *client = context;
     (void)mosquitto;
-    (void)id;
-    if (client->unsent > 0)
-        client->unsent--;
+    if (id <= 0 || id >= MESSAGE_IDS)
+        return;
+    client->unsent -= client->unsent_sizes[id];
+    client->unsent_sizes[id] = 0;
+    client->last_sent = id;
 }
 
 static void on_misc(uv_timer_t *timer)
 {
     struct mqtt_client *client = timer->data;
-    if (client->watch != NULL)
-        after_library_call(client, mosquitto_loop_misc(client->mosquitto));
+    const struct watch *watch = client->watch;
+    if (watch == NULL)
+        return;
+    if (!client->connected && uv_now(client->loop) - client->attempt_ms >= ATTEMPT_MS) {
+        lost(client, "the broker does not answer");
+        return;
+    }
+    client->in_library = true;
+    leave_library(client, watch, mosquitto_loop_misc(client->mosquitto));
 }
 
 static int set_up_library(struct mqtt_client *client, const struct mqtt_options *options)
@@ -301,6 +393,7 @@ static int set_up_library(struct mqtt_client *client, const struct mqtt_options 
     mosquitto_message_callback_set(mosquitto, on_library_message);
     mosquitto_subscribe_callback_set(mosquitto, on_library_subscribe);
     mosquitto_publish_callback_set(mosquitto, on_library_publish);
+    mosquitto_log_callback_set(mosquitto, on_library_log);
     return status;
 }
 
@@ -308,6 +401,8 @@ static void free_client(struct mqtt_client *client)
 {
     if (client->mosquitto != NULL)
         mosquitto_destroy(client->mosquitto);
+    uv_freeaddrinfo(client->addresses);
+    free(client->unsent_sizes);
     free(client->subscriptions);
     free(client->host);
     free(client);
@@ -319,8 +414,9 @@ static struct mqtt_client *allocate(const struct mqtt_options *options)
     if (client == NULL)
         return NULL;
     client->host = strdup(options->host);
+    client->unsent_sizes = calloc(MESSAGE_IDS, sizeof *client->unsent_sizes);
     client->mosquitto = mosquitto_new(options->client_id, true, client);
-    if (client->host == NULL || client->mosquitto == NULL) {
+    if (client->host == NULL || client->unsent_sizes == NULL || client->mosquitto == NULL) {
         free_client(client);
         return NULL;
     }
@@ -404,13 +500,19 @@ bool mqtt_client_subscribe(struct mqtt_client *client, const char *filter, int q
 bool mqtt_client_publish(struct mqtt_client *client, const char *topic, struct slice payload,
                          int qos)
 {
-    if (!client->connected || client->unsent >= UNSENT_MESSAGES_MAX)
+    const size_t room = UNSENT_MAX - client->unsent;
+    const size_t cost = strlen(topic) + PACKET_COST;
+    int id;
+    if (!client->connected || payload.length >= room || cost >= room - payload.length)
         return false;
-    client->unsent++;
-    const int status = mosquitto_publish(client->mosquitto, NULL, topic, (int)payload.length,
+    client->last_sent = 0;
+    const int status = mosquitto_publish(client->mosquitto, &id, topic, (int)payload.length,
                                          payload.data, qos, false);
-    if (status != MOSQ_ERR_SUCCESS && client->unsent > 0)
-        client->unsent--;
+    /* It may have been sent, and told so, before its id was known here. */
+    if (status == MOSQ_ERR_SUCCESS && client->last_sent != id) {
+        client->unsent_sizes[id] = (uint32_t)(payload.length + cost);
+        client->unsent += client->unsent_sizes[id];
+    }
     update_watch(client);
     return status == MOSQ_ERR_SUCCESS;
 }
@@ -439,13 +541,8 @@ void mqtt_client_close(struct mqtt_client *client, void (*done)(void *context), 
     client->closing = true;
     client->done = done;
     client->done_context = context;
-    if (client->watch != NULL) {
-        /* Sends the goodbye at once; the socket is closed with the library's handle. */
-        (void)mosquitto_disconnect(client->mosquitto);
-        if (mosquitto_want_write(client->mosquitto))
-            (void)mosquitto_loop_write(client->mosquitto, 1);
-    }
-    unwatch(client);
+    if (!client->in_library)
+        say_goodbye(client);
     client->connected = false;
     if (client->resolving)
         (void)uv_cancel((uv_req_t *)&client->resolver);

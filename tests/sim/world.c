@@ -54,6 +54,7 @@ struct world *world_create(uint64_t seed, size_t requests, const struct faults *
     world->options.waiters_max = 64;
     world->options.waiters_per_entry_max = 8;
     world->options.cache_us = 20000000;
+    world->options.reask_us = 400000;
     world->options.linger_us = 500000;
     world->options.grace_us = 1000000;
     world->core = new_core(world);
