@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <mosquitto.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -183,6 +184,23 @@ static void leave_library(struct mqtt_client *client, const struct watch *watch,
         after_library_call(client, status);
 }
 
+/* Why a socket cannot carry a TLS handshake any more, or NULL. The library takes a refused
+ * connection for one that is still being made, and would be called for it without end. */
+static const char *handshake_fault(const struct mqtt_client *client)
+{
+    const int descriptor = mosquitto_socket(client->mosquitto);
+    int fault = 0;
+    struct tcp_info info;
+    socklen_t length = sizeof fault;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &fault, &length) == 0 && fault != 0)
+        return strerror(fault);
+    length = sizeof info;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+        info.tcpi_state == TCP_CLOSE)
+        return "Connection refused or reset";
+    return NULL;
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
@@ -190,6 +208,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     int result = MOSQ_ERR_SUCCESS;
     if (client == NULL)
         return;
+    const char *fault = client->tls && !client->connected ? handshake_fault(client) : NULL;
+    if (fault != NULL) {
+        lost(client, fault);
+        return;
+    }
     client->in_library = true;
     if (status < 0 || (events & UV_READABLE) != 0)
         result = mosquitto_loop_read(client->mosquitto, 1);

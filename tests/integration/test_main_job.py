@@ -196,7 +196,7 @@ def test_a_caller_that_hangs_up_cancels_the_search(service):
     assert observer.next()[0] == "work/ondemand"
     call.kill()
     call.wait()
-    assert observer.next()[0] == "cancel/ondemand"
+    assert observer.next("cancel/ondemand")
     observer.close()
 
 

@@ -105,7 +105,7 @@ def test_a_stop_answers_what_waits_and_ends_with_zero(service):
         assert service.stop() == 0
         assert time.monotonic() - begin < 10
         assert call.result(timeout=PATIENCE) == {"error": "Server busy"}
-    assert observer.next()[0] == "cancel/ondemand"
+    assert observer.next("cancel/ondemand")
     observer.close()
 
 

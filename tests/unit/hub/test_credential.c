@@ -1,0 +1,140 @@
+#include "test.h"
+
+#include "hub/credential.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct outcome {
+    unsigned count;
+    void *user;
+    bool good;
+};
+
+static void on_done(void *context, void *user, bool good)
+{
+    struct outcome *outcome = context;
+    outcome->count++;
+    outcome->user = user;
+    outcome->good = good;
+}
+
+struct fixture {
+    uv_loop_t loop;
+    struct credential_checker *checker;
+    struct outcome outcome;
+    char key[CREDENTIAL_KEY_SIZE];
+    char hash[KEY_HASH_SIZE];
+};
+
+static struct fixture fixture;
+
+static int set_up(void **state)
+{
+    struct error error;
+    (void)state;
+    memset(&fixture, 0, sizeof fixture);
+    assert_int_equal(uv_loop_init(&fixture.loop), 0);
+    fixture.checker =
+        credential_checker_create(&fixture.loop, on_done, &fixture.outcome, &error);
+    assert_non_null(fixture.checker);
+    credential_generate(fixture.key);
+    assert_true(credential_hash(fixture.key, fixture.hash, &error));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    credential_checker_destroy(fixture.checker);
+    (void)uv_run(&fixture.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&fixture.loop), 0);
+    return 0;
+}
+
+static bool check(int64_t service_id, const char *key, const char *hash)
+{
+    struct error error;
+    const unsigned before = fixture.outcome.count;
+    assert_true(credential_check(fixture.checker, service_id, slice_of(key), hash, &fixture,
+                                 &error));
+    while (fixture.outcome.count == before)
+        (void)uv_run(&fixture.loop, UV_RUN_ONCE);
+    assert_ptr_equal(fixture.outcome.user, &fixture);
+    return fixture.outcome.good;
+}
+
+static void keys_are_long_random_and_stored_salted(void **state)
+{
+    (void)state;
+    char other[CREDENTIAL_KEY_SIZE];
+    char again[KEY_HASH_SIZE];
+    struct error error;
+    credential_generate(other);
+    assert_int_equal(strlen(other), 64);
+    assert_string_not_equal(other, fixture.key);
+    assert_true(credential_hash(fixture.key, again, &error));
+    assert_string_not_equal(again, fixture.hash);
+    assert_int_equal(strncmp(fixture.hash, "$argon2id$", 10), 0);
+    assert_null(strstr(fixture.hash, fixture.key));
+    assert_true(credential_verify(slice_of(fixture.key), again));
+    assert_false(credential_verify(slice_of(other), again));
+    assert_false(credential_verify(slice_of(fixture.key), "nonsense"));
+}
+
+static void a_right_key_is_remembered_for_its_service_only(void **state)
+{
+    (void)state;
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
+                     CREDENTIAL_UNKNOWN);
+    assert_true(check(1, fixture.key, fixture.hash));
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
+                     CREDENTIAL_GOOD);
+    assert_int_equal(credential_recall(fixture.checker, 2, slice_of(fixture.key)),
+                     CREDENTIAL_UNKNOWN);
+    credential_forget(fixture.checker, 1);
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
+                     CREDENTIAL_UNKNOWN);
+}
+
+static void a_wrong_key_is_remembered_and_does_not_shadow_the_right_one(void **state)
+{
+    (void)state;
+    assert_true(check(1, fixture.key, fixture.hash));
+    assert_false(check(1, "wrong", fixture.hash));
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of("wrong")), CREDENTIAL_BAD);
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
+                     CREDENTIAL_GOOD);
+}
+
+static void a_service_that_does_not_exist_is_checked_and_refused(void **state)
+{
+    (void)state;
+    assert_false(check(0, fixture.key, NULL));
+    assert_int_equal(credential_recall(fixture.checker, 0, slice_of(fixture.key)),
+                     CREDENTIAL_BAD);
+}
+
+static void only_so_many_checks_wait(void **state)
+{
+    (void)state;
+    struct error error;
+    unsigned accepted = 0;
+    while (credential_check(fixture.checker, 1, slice_of("x"), fixture.hash, NULL, &error))
+        accepted++;
+    assert_int_equal(accepted, CREDENTIAL_CHECKS_MAX);
+    assert_int_equal(error.code, ERROR_LIMIT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(keys_are_long_random_and_stored_salted),
+        TEST(a_right_key_is_remembered_for_its_service_only),
+        TEST(a_wrong_key_is_remembered_and_does_not_shadow_the_right_one),
+        TEST(a_service_that_does_not_exist_is_checked_and_refused),
+        TEST(only_so_many_checks_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
