@@ -255,6 +255,26 @@ static bool spawn(struct broker *broker, struct error *error)
     return true;
 }
 
+/* Both are let go of before Mosquitto takes them, so the system may offer one port twice. */
+static bool claim_ports(struct broker_endpoints *endpoints, struct error *error)
+{
+    const bool any = endpoints->websocket.port == 0;
+    if (!claim_port(&endpoints->mqtt, error))
+        return false;
+    do {
+        if (any)
+            endpoints->websocket.port = 0;
+        if (!claim_port(&endpoints->websocket, error))
+            return false;
+    } while (any && endpoints->websocket.port == endpoints->mqtt.port);
+    if (endpoints->websocket.port != endpoints->mqtt.port)
+        return true;
+    return error_set(error, ERROR_INVALID,
+                     "the broker cannot use port %u for MQTT and for MQTT over WebSocket; choose "
+                     "another for one of them, or 0 for any",
+                     endpoints->mqtt.port);
+}
+
 static bool prepare(struct broker *broker, struct error *error)
 {
     if (mkdir(broker->directory, 0700) != 0 && errno != EEXIST)
@@ -263,9 +283,20 @@ static bool prepare(struct broker *broker, struct error *error)
     if (chmod(broker->directory, 0700) != 0)
         return error_set(error, ERROR_SYSTEM, "cannot protect %.160s: %s", broker->directory,
                          strerror(errno));
-    return claim_port(&broker->endpoints.mqtt, error) &&
-           claim_port(&broker->endpoints.websocket, error) &&
+    return claim_ports(&broker->endpoints, error) &&
            broker_files_write(broker->directory, &broker->endpoints, broker->password, error);
+}
+
+/* The path becomes part of lines of Mosquitto's configuration. */
+static bool set_directory(struct broker *broker, const char *directory, struct error *error)
+{
+    for (const char *c = directory; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ')
+            return error_set(error, ERROR_INVALID,
+                             "the data directory's path has a control character");
+    const int length = snprintf(broker->directory, sizeof broker->directory, "%s", directory);
+    return (length >= 0 && (size_t)length < sizeof broker->directory - 32) ||
+           error_set(error, ERROR_INVALID, "the data directory's path is too long");
 }
 
 struct broker *broker_start(const struct broker_options *options, struct error *error)
@@ -275,11 +306,8 @@ struct broker *broker_start(const struct broker_options *options, struct error *
         (void)error_set(error, ERROR_MEMORY, "no memory for the broker");
         return NULL;
     }
-    const int length =
-        snprintf(broker->directory, sizeof broker->directory, "%s", options->directory);
-    if (length < 0 || (size_t)length >= sizeof broker->directory - 32) {
+    if (!set_directory(broker, options->directory, error)) {
         free(broker);
-        (void)error_set(error, ERROR_INVALID, "the data directory's path is too long");
         return NULL;
     }
     broker->loop = options->loop;

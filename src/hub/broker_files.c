@@ -15,7 +15,8 @@
 enum { SALT_SIZE = 12, HASH_SIZE = 64, ITERATIONS = 101, LINE_SIZE = 192 };
 
 /* dpow.md 2.2, and dispatch.md for what is below worker/: a client writes and reads below its own
- * MQTT client id only (%c). Patterns hold for every user. */
+ * MQTT client id only (%c). Patterns hold for every user, except where the user's own lines, which
+ * are looked at first, deny. */
 static const char access_list[] = "user dpowserver\n"
                                   "topic write heartbeat\n"
                                   "topic write statistics\n"
@@ -53,6 +54,7 @@ static const char access_list[] = "user dpowserver\n"
                                   "topic read client/+\n"
                                   "topic read result/precache\n"
                                   "topic read result/ondemand\n"
+                                  "topic deny worker/#\n"
                                   "\n"
                                   "pattern write worker/%c/hello\n"
                                   "pattern write worker/%c/bye\n"

@@ -13,6 +13,8 @@
 struct call {
     struct call *previous; /* Among the calls of its WebSocket. */
     struct call *next;
+    struct call *previous_checking; /* Among those whose key is being checked. */
+    struct call *next_checking;
     struct http_exchange *exchange;
     struct websocket *socket;
     struct service *service; /* Once admitted: to be released. */
@@ -34,6 +36,7 @@ struct service_api {
     struct service_api_options options;
     struct log log;
     struct credential_checker *checker;
+    struct call *checking;
     struct service_api_counters counters;
     uint64_t internal_errors;
 };
@@ -56,14 +59,6 @@ struct service_api *service_api_create(const struct service_api_options *options
         return NULL;
     }
     return api;
-}
-
-void service_api_destroy(struct service_api *api)
-{
-    if (api == NULL)
-        return;
-    credential_checker_destroy(api->checker);
-    free(api);
 }
 
 void service_api_counters(const struct service_api *api, struct service_api_counters *counters)
@@ -96,8 +91,31 @@ static void unlink_from_socket(struct call *call)
     call->socket = NULL;
 }
 
+static void link_checking(struct service_api *api, struct call *call)
+{
+    call->checking = true;
+    call->next_checking = api->checking;
+    if (api->checking != NULL)
+        api->checking->previous_checking = call;
+    api->checking = call;
+}
+
+static void unlink_checking(struct service_api *api, struct call *call)
+{
+    if (!call->checking)
+        return;
+    if (call->previous_checking != NULL)
+        call->previous_checking->next_checking = call->next_checking;
+    else
+        api->checking = call->next_checking;
+    if (call->next_checking != NULL)
+        call->next_checking->previous_checking = call->previous_checking;
+    call->checking = false;
+}
+
 static void free_call(struct service_api *api, struct call *call)
 {
+    unlink_checking(api, call);
     unlink_from_socket(call);
     if (call->service != NULL)
         service_release(call->service);
@@ -106,6 +124,17 @@ static void free_call(struct service_api *api, struct call *call)
     free(call->text);
     free(call);
     api->counters.calls--;
+}
+
+/* The checker forgets what it has not checked; the calls are then nobody else's. */
+void service_api_destroy(struct service_api *api)
+{
+    if (api == NULL)
+        return;
+    credential_checker_destroy(api->checker);
+    while (api->checking != NULL)
+        free_call(api, api->checking);
+    free(api);
 }
 
 /* Sends an answer to an exchange, which it ends, or to a WebSocket. Sending may find the peer gone
@@ -231,10 +260,12 @@ static bool start_check(struct service_api *api, struct call *call, struct slice
         return false;
     memcpy(call->text, text.data, text.length);
     call->text_length = text.length;
-    call->checking = credential_check(
+    if (!credential_check(
         api->checker, service != NULL ? service->record.id : 0, credentials->api_key,
-        service != NULL ? service->record.key_hash : NULL, call, &error);
-    return call->checking;
+        service != NULL ? service->record.key_hash : NULL, call, &error))
+        return false;
+    link_checking(api, call);
+    return true;
 }
 
 /* Row 4. */
@@ -269,7 +300,7 @@ static void on_checked(void *context, void *user, bool good)
     struct json_object object;
     struct service_credentials credentials;
     char error[SERVICE_ERROR_SIZE];
-    call->checking = false;
+    unlink_checking(api, call);
     if (call->exchange == NULL && call->socket == NULL) {
         free_call(api, call);
         return;

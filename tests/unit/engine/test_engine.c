@@ -120,7 +120,7 @@ static void on_demand_goes_first_and_interrupts_precache(void **state)
 static void searches_of_a_class_end_in_order_of_arrival(void **state)
 {
     (void)state;
-    struct engine *engine = start(2);
+    struct engine *engine = start(1);
     const search_id blocker = search(engine, 0, UINT64_MAX, SEARCH_ONDEMAND);
     search_id ids[20];
     for (uint64_t i = 0; i < COUNT(ids); i++)
