@@ -24,8 +24,8 @@ bool hex_decode(struct slice text, uint8_t *bytes, size_t size)
     if (text.length != 2 * size || !all_digits(text))
         return false;
     for (size_t i = 0; i < size; i++)
-        bytes[i] =
-            (uint8_t)(digit_value(text.data[2 * i]) << 4 | digit_value(text.data[2 * i + 1]));
+        bytes[i] = (uint8_t)((unsigned)digit_value(text.data[2 * i]) << 4 |
+                             (unsigned)digit_value(text.data[2 * i + 1]));
     return true;
 }
 

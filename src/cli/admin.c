@@ -96,7 +96,7 @@ static bool read_result(struct answer *answer, struct json_value *result, struct
 
 static int print_slice(const struct invocation *invocation, struct slice text)
 {
-    char *copy = strndup(text.data, text.length);
+    char *copy = text.data != NULL ? strndup(text.data, text.length) : NULL;
     const int status = copy != NULL ? command_print(invocation, copy) : EXIT_FAILED;
     free(copy);
     return status;
@@ -151,7 +151,7 @@ static int run_add(const struct invocation *invocation)
 {
     char request[ADMIN_REQUEST_MAX];
     struct answer answer = {0};
-    struct json_value result;
+    struct json_value result = {JSON_ABSENT, {NULL, 0}};
     struct error error;
     write_addition(invocation, request, sizeof request);
     const bool done =
@@ -164,7 +164,7 @@ static int run_add(const struct invocation *invocation)
 static int run_list(const struct invocation *invocation)
 {
     struct answer answer = {0};
-    struct json_value result;
+    struct json_value result = {JSON_ABSENT, {NULL, 0}};
     struct error error;
     const bool done = ask(invocation, "{\"command\":\"service list\"}", &answer, &error) &&
                       read_result(&answer, &result, &error);

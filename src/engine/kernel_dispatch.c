@@ -18,10 +18,10 @@ const struct kernel *const *kernel_all(void)
 
 const struct kernel *kernel_best(void)
 {
-    const struct kernel *const *kernel = kernels;
-    while (!(*kernel)->supported())
-        kernel++;
-    return *kernel;
+    for (const struct kernel *const *kernel = kernels; *kernel != NULL; kernel++)
+        if ((*kernel)->supported())
+            return *kernel;
+    return &kernel_portable;
 }
 
 const struct kernel *kernel_find(const char *name)

@@ -198,7 +198,7 @@ waiter_id hub_core_request(struct hub_core *core, uint64_t now_us,
  * A service hung up: it gets no answer any more.
  * @return false, and nothing changes, if its answer was among the actions of an earlier event
  */
-bool hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id waiter);
+bool hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id id);
 
 /**
  * A worker's result.
@@ -214,7 +214,7 @@ void hub_core_work_stored(struct hub_core *core, enum work_type type, const stru
 /** How the action HUB_STORE_ANSWER or HUB_STORE_UNANSWER ended. */
 enum hub_stored { HUB_STORED, HUB_STORED_NO_SERVICE, HUB_NOT_STORED };
 
-void hub_core_answer_stored(struct hub_core *core, waiter_id waiter, enum hub_stored stored);
+void hub_core_answer_stored(struct hub_core *core, waiter_id id, enum hub_stored stored);
 
 /** Deadlines, starts and expiries that are due. */
 void hub_core_timer(struct hub_core *core, uint64_t now_us);

@@ -464,7 +464,8 @@ bool hub_run(const struct hub_options *options, const struct log *log, bool *int
     hub->log = log_for_part(log, "hub");
     (void)snprintf(hub->broker_reason, sizeof hub->broker_reason, "broker: not connected yet");
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk, not an end */
+    (void)signal(SIGXFSZ,
+                 SIG_IGN); /* a file at its limit is an error like a full disk, not an end */
     start_timers(hub);
     if (open_books(hub) && open_broker(hub) && open_doors(hub))
         arm_core_timer(hub); /* for the works that were restored, and will expire */

@@ -17,6 +17,7 @@ struct call {
     struct call *next_checking;
     struct http_exchange *exchange;
     struct websocket *socket;
+    struct session *session; /* Of the WebSocket, while the call is among its calls. */
     struct service *service; /* Once admitted: to be released. */
     waiter_id waiter;
     bool checking;
@@ -78,9 +79,9 @@ static struct session *session_of(struct websocket *socket)
 
 static void unlink_from_socket(struct call *call)
 {
-    if (call->socket == NULL)
+    struct session *session = call->session;
+    if (session == NULL)
         return;
-    struct session *session = websocket_user(call->socket);
     if (call->previous != NULL)
         call->previous->next = call->next;
     else
@@ -88,6 +89,7 @@ static void unlink_from_socket(struct call *call)
     if (call->next != NULL)
         call->next->previous = call->previous;
     session->count--;
+    call->session = NULL;
     call->socket = NULL;
 }
 
@@ -132,8 +134,11 @@ void service_api_destroy(struct service_api *api)
     if (api == NULL)
         return;
     credential_checker_destroy(api->checker);
-    while (api->checking != NULL)
-        free_call(api, api->checking);
+    struct call *next;
+    for (struct call *call = api->checking; call != NULL; call = next) {
+        next = call->next_checking;
+        free_call(api, call);
+    }
     free(api);
 }
 
@@ -260,9 +265,9 @@ static bool start_check(struct service_api *api, struct call *call, struct slice
         return false;
     memcpy(call->text, text.data, text.length);
     call->text_length = text.length;
-    if (!credential_check(
-        api->checker, service != NULL ? service->record.id : 0, credentials->api_key,
-        service != NULL ? service->record.key_hash : NULL, call, &error))
+    if (!credential_check(api->checker, service != NULL ? service->record.id : 0,
+                          credentials->api_key, service != NULL ? service->record.key_hash : NULL,
+                          call, &error))
         return false;
     link_checking(api, call);
     return true;
@@ -281,6 +286,7 @@ static void authenticate(struct service_api *api, struct call *call, struct slic
     const int64_t id = service != NULL ? service->record.id : 0;
     switch (credential_recall(api->checker, id, credentials->api_key)) {
     case CREDENTIAL_GOOD:
+        assert(service != NULL && "no key is good for no service");
         proceed(api, call, service, object);
         break;
     case CREDENTIAL_BAD:
@@ -352,12 +358,13 @@ static void begin(struct service_api *api, struct http_exchange *exchange, struc
     call->socket = socket;
     if (exchange != NULL) {
         http_exchange_set_user(exchange, call);
-    } else {
+    } else if (session != NULL) {
         call->next = session->calls;
         if (call->next != NULL)
             call->next->previous = call;
         session->calls = call;
         session->count++;
+        call->session = session;
     }
     authenticate(api, call, text, &object, &credentials);
     sodium_memzero(&credentials, sizeof credentials);
@@ -397,8 +404,11 @@ void service_api_socket_closed(struct service_api *api, struct websocket *socket
     struct session *session = websocket_user(socket);
     if (session == NULL)
         return;
-    while (session->calls != NULL)
-        abandon(api, session->calls);
+    struct call *next;
+    for (struct call *call = session->calls; call != NULL; call = next) {
+        next = call->next;
+        abandon(api, call);
+    }
     websocket_set_user(socket, NULL);
     free(session);
 }

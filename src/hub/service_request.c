@@ -228,8 +228,8 @@ static bool check_timeout(const struct json_object *object, struct service_reque
 bool service_request_check(const struct json_object *object, const struct service_limits *limits,
                            struct service_request *request, char error[SERVICE_ERROR_SIZE])
 {
-    bool has_multiplier;
-    double multiplier;
+    bool has_multiplier = false;
+    double multiplier = 0;
     char buffer[65];
     struct slice hash;
     memset(request, 0, sizeof *request);

@@ -124,7 +124,7 @@ bool service_name_valid(struct slice name)
     if (name.length == 0 || name.length >= SERVICE_NAME_SIZE)
         return false;
     for (size_t i = 0; i < name.length; i++)
-        if (memchr(allowed, name.data[i], sizeof allowed - 1) == NULL)
+        if (name.data[i] == '\0' || strchr(allowed, name.data[i]) == NULL)
             return false;
     return true;
 }
@@ -145,7 +145,7 @@ bool service_website_valid(struct slice website)
         return false;
     for (size_t i = scheme; i < website.length; i++)
         if (website.data[i] <= ' ' || website.data[i] == 127 ||
-            memchr("\"'<>\\`", website.data[i], 6) != NULL)
+            strchr("\"'<>\\`", website.data[i]) != NULL)
             return false;
     return true;
 }

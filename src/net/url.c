@@ -37,7 +37,8 @@ static bool copy_decoded(struct slice text, char *out, size_t size)
             if (i + 2 >= text.length || hex_value(text.data[i + 1]) < 0 ||
                 hex_value(text.data[i + 2]) < 0)
                 return false;
-            byte = (char)(hex_value(text.data[i + 1]) << 4 | hex_value(text.data[i + 2]));
+            byte = (char)((unsigned)hex_value(text.data[i + 1]) << 4 |
+                          (unsigned)hex_value(text.data[i + 2]));
             i += 2;
         }
         if (byte == '\0' || used + 1 >= size)

@@ -49,6 +49,7 @@ struct worker {
     uint64_t hashes_before;
     uint64_t second_before_us;
     unsigned seconds;
+    unsigned pending_grants; /* Subscriptions of this connection that are not granted yet. */
     bool interrupted;
     bool closing;
 };
@@ -167,14 +168,16 @@ static void act(struct worker *worker)
 
 static void subscribe(struct worker *worker, const char *topic)
 {
-    if (!mqtt_client_subscribe(worker->client, topic, 0))
+    if (mqtt_client_subscribe(worker->client, topic, 0))
+        worker->pending_grants++;
+    else
         log_write(&worker->log, LOG_ERROR, "cannot subscribe to %s", topic);
 }
 
 static void on_connected(void *context)
 {
     struct worker *worker = context;
-    log_write(&worker->log, LOG_INFO, "connected to %s", worker->options->hub.host);
+    worker->pending_grants = 0;
     subscribe(worker, "heartbeat");
     subscribe(worker, worker->client_topic);
     for (int type = 0; type < WORK_TYPES; type++) {
@@ -204,6 +207,8 @@ static void on_subscribed(void *context, const char *filter, bool granted)
     struct worker *worker = context;
     if (!granted)
         log_write(&worker->log, LOG_ERROR, "the hub refuses the subscription of %s", filter);
+    if (--worker->pending_grants == 0)
+        log_write(&worker->log, LOG_INFO, "connected to %s", worker->options->hub.host);
 }
 
 /* `client/<account>`: a reward, or a word of the hub about the account (dpow.md 2.4). */

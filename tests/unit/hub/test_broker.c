@@ -130,6 +130,7 @@ static void connect_peer(struct place *place, struct peer *peer, const char *use
 {
     begin_peer(place, peer, user, password, client_id);
     wait_for(place, &peer->connected, 1);
+    peer->disconnected = 0; /* before the broker was up */
     fence(place, peer, "#");
 }
 
@@ -193,7 +194,8 @@ static int tear_down(void **state)
     if (place->broker != NULL)
         stop(place);
     uv_close((uv_handle_t *)&place->patience, NULL);
-    assert_int_equal(uv_run(&place->loop, UV_RUN_DEFAULT), 0);
+    for (int i = 0; i < 10; i++) /* not to the end: a test that failed leaves clients behind */
+        (void)uv_run(&place->loop, UV_RUN_NOWAIT);
     assert_int_equal(uv_loop_close(&place->loop), 0);
     for (size_t i = 0; i < COUNT(files); i++) {
         (void)snprintf(path, sizeof path, "%s/%s", place->directory, files[i]);
@@ -424,9 +426,7 @@ static void nothing_is_retained(void **state)
         mosquitto_username_pw_set(hub, "dpowserver", broker_server_password(place->broker)), 0);
     assert_int_equal(
         mosquitto_connect(hub, "127.0.0.1", broker_endpoints(place->broker)->mqtt.port, 10), 0);
-    while (!mosquitto_want_write(hub) && mosquitto_loop(hub, 100, 1) == MOSQ_ERR_SUCCESS &&
-           mosquitto_publish(hub, NULL, "heartbeat", 1, "x", 1, true) == MOSQ_ERR_SUCCESS)
-        break;
+    assert_int_equal(mosquitto_publish(hub, NULL, "heartbeat", 1, "x", 0, true), 0);
     while (mosquitto_loop(hub, 1000, 1) == MOSQ_ERR_SUCCESS)
         ; /* the broker ends the connection */
     mosquitto_destroy(hub);

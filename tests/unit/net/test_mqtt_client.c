@@ -219,7 +219,8 @@ static int tear_down(void **state)
     if (place->broker > 0)
         kill_broker(place);
     uv_close((uv_handle_t *)&place->patience, NULL);
-    assert_int_equal(uv_run(&place->loop, UV_RUN_DEFAULT), 0);
+    for (int i = 0; i < 10; i++) /* not to the end: a test that failed leaves clients behind */
+        (void)uv_run(&place->loop, UV_RUN_NOWAIT);
     assert_int_equal(uv_loop_close(&place->loop), 0);
     for (size_t i = 0; i < COUNT(files); i++) {
         (void)snprintf(path, sizeof path, "%s/%s", place->directory, files[i]);
