@@ -177,16 +177,27 @@ static bool read_character(struct cursor *cursor, char bytes[4], size_t *length)
     return true;
 }
 
+/* Characters that stand for themselves: what nearly all of nearly every string is made of. */
+static void skip_plain(struct cursor *cursor)
+{
+    while (cursor->at < cursor->end && *cursor->at != '"' && *cursor->at != '\\' &&
+           (unsigned char)*cursor->at >= 0x20 && (unsigned char)*cursor->at < 0x80)
+        cursor->at++;
+}
+
 static bool read_string(struct cursor *cursor)
 {
     char bytes[4];
     size_t length;
     if (!take(cursor, '"'))
         return false;
-    while (!take(cursor, '"'))
+    for (;;) {
+        skip_plain(cursor);
+        if (take(cursor, '"'))
+            return true;
         if (!read_character(cursor, bytes, &length))
             return false;
-    return true;
+    }
 }
 
 static bool read_array(struct cursor *cursor, unsigned depth)
@@ -280,9 +291,18 @@ bool json_valid(struct slice text)
     return read_value(&cursor, 0, &type) && cursor.at == cursor.end;
 }
 
+static bool has_escapes(struct slice text)
+{
+    return memchr(text.data, '\\', text.length) != NULL;
+}
+
 /* Whether two names, quotes included, are the same once their escapes are resolved. */
 static bool same_name(struct slice a, struct slice b)
 {
+    if (a.length == b.length && memcmp(a.data, b.data, a.length) == 0)
+        return true;
+    if (!has_escapes(a) && !has_escapes(b))
+        return false;
     struct cursor left = {a.data + 1, a.data + a.length - 1};
     struct cursor right = {b.data + 1, b.data + b.length - 1};
     while (left.at < left.end && right.at < right.end) {
@@ -359,6 +379,8 @@ enum json_result json_read_object(struct slice text, struct json_object *object)
 /* Whether a name, quotes included, reads as a plain text once its escapes are resolved. */
 static bool name_is(struct slice name, const char *plain)
 {
+    if (!has_escapes(name))
+        return slice_is((struct slice){name.data + 1, name.length - 2}, plain);
     struct cursor cursor = {name.data + 1, name.data + name.length - 1};
     for (; cursor.at < cursor.end; plain++) {
         char bytes[4];
@@ -385,6 +407,15 @@ bool json_string(struct json_value value, char *text, size_t size, size_t *lengt
     struct cursor cursor = {value.text.data + 1, value.text.data + value.text.length - 1};
     size_t used = 0;
     while (cursor.at < cursor.end) {
+        const char *plain = cursor.at;
+        skip_plain(&cursor);
+        const size_t run = (size_t)(cursor.at - plain);
+        if (run >= size - used)
+            return false;
+        memcpy(text + used, plain, run);
+        used += run;
+        if (cursor.at == cursor.end)
+            break;
         char bytes[4];
         size_t count;
         if (!read_character(&cursor, bytes, &count) || count >= size - used)

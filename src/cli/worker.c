@@ -73,7 +73,8 @@ static bool read_hub(const char *text, struct worker_options *worker, struct err
     if (strcmp(worker->hub.scheme, "mqtt") == 0 || strcmp(worker->hub.scheme, "mqtts") == 0)
         return true;
     return error_set(error, ERROR_INVALID,
-                     "--hub: the URL must begin with mqtt:// or mqtts://, not %s://",
+                     "--hub: this version's worker speaks MQTT over TCP or TLS: the URL must begin "
+                     "with mqtt:// or mqtts://, not %s://",
                      worker->hub.scheme);
 }
 

@@ -121,13 +121,18 @@ static const char *explain(struct mqtt_client *client, int status)
         return strerror(errno);
     if (status == MOSQ_ERR_EAI)
         return "host not found";
+    if (status == MOSQ_ERR_CONN_LOST)
+        return "the broker closed the connection";
     if (status == MOSQ_ERR_KEEPALIVE)
         return "the broker does not answer any more";
     if (status != MOSQ_ERR_TLS)
         return mosquitto_strerror(status);
+    /* OpenSSL's errors begin with numbers and end with words: error:…:SSL routines::the words. */
+    const char *words = strstr(client->detail, "::");
+    words = words != NULL ? words + 2 : client->detail;
     if (client->reason[0] == '\0')
         (void)snprintf(client->reason, sizeof client->reason, "TLS: %.150s",
-                       client->detail[0] != '\0' ? client->detail : "no agreement with the broker");
+                       words[0] != '\0' ? words : "no agreement with the broker");
     return client->reason;
 }
 

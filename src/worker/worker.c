@@ -11,6 +11,7 @@
 #include "worker/worker_identity.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ struct worker {
     uv_signal_t on_interrupt;
     struct worker_core *core;
     struct engine *engine;
+    struct worker_identity identity;
     struct mqtt_client *client;
     struct queue ends;
     struct ended ended[WORK_TYPES];
@@ -60,6 +62,22 @@ static const enum search_priority priorities[WORK_TYPES] = {
 };
 
 static void act(struct worker *worker);
+
+/* One log line; the live line, if there is one, makes room and is drawn again within a second. */
+__attribute__((format(printf, 3, 4))) static void say(const struct worker *worker,
+                                                      enum log_level level, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    if (level < worker->log.level)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (worker->options->screen)
+        (void)fputs("\r\033[K", stderr);
+    log_write(&worker->log, level, "%s", text);
+}
 
 static void on_search_end(void *context, const struct search_end *end)
 {
@@ -113,8 +131,8 @@ static void publish_result(struct worker *worker, const struct worker_action *ac
     const size_t length =
         message_result_format(&action->root, action->nonce, &worker->options->account, payload);
     if (!mqtt_client_publish(worker->client, topic, (struct slice){payload, length}, 0))
-        log_write(&worker->log, LOG_WARNING, "a result waits for the connection");
-    log_write(&worker->log, LOG_DEBUG, "sent %s/%.10s", work_type_name(action->type), payload);
+        say(worker, LOG_WARNING, "a result waits for the connection");
+    say(worker, LOG_DEBUG, "sent %s/%.10s", work_type_name(action->type), payload);
 }
 
 static void start_search(struct worker *worker, const struct worker_action *action)
@@ -124,7 +142,7 @@ static void start_search(struct worker *worker, const struct worker_action *acti
                                                    priorities[action->type], &error);
     if (worker->searches[action->type] != 0)
         return;
-    log_write(&worker->log, LOG_ERROR, "%s", error.text);
+    say(worker, LOG_ERROR, "%s", error.text);
     /* The search has ended before it began; the core will try it again. */
     on_search_end(worker, &(struct search_end){.outcome = SEARCH_CANCELLED,
                                                .priority = priorities[action->type]});
@@ -143,17 +161,15 @@ static void carry_out(struct worker *worker, const struct worker_action *action)
         publish_result(worker, action);
         break;
     case WORKER_SAY_SILENT:
-        log_write(&worker->log, LOG_WARNING,
-                  "no heartbeat for %llu s: the hub seems to be offline; waiting for it",
-                  (unsigned long long)action->seconds);
+        say(worker, LOG_WARNING,
+            "no heartbeat for %llu s: the hub seems to be offline; waiting for it",
+            (unsigned long long)action->seconds);
         break;
     case WORKER_SAY_BACK:
-        log_write(&worker->log, LOG_INFO, "the hub is back after %llu s",
-                  (unsigned long long)action->seconds);
+        say(worker, LOG_INFO, "the hub is back after %llu s", (unsigned long long)action->seconds);
         break;
     case WORKER_SAY_DROPPED:
-        log_write(&worker->log, LOG_WARNING, "dropped %zu waiting requests: the hub is away",
-                  action->count);
+        say(worker, LOG_WARNING, "dropped %zu waiting requests: the hub is away", action->count);
         break;
     }
 }
@@ -171,7 +187,7 @@ static void subscribe(struct worker *worker, const char *topic)
     if (mqtt_client_subscribe(worker->client, topic, 0))
         worker->pending_grants++;
     else
-        log_write(&worker->log, LOG_ERROR, "cannot subscribe to %s", topic);
+        say(worker, LOG_ERROR, "cannot subscribe to %s", topic);
 }
 
 static void on_connected(void *context)
@@ -196,8 +212,8 @@ static void on_connected(void *context)
 static void on_disconnected(void *context, const char *reason)
 {
     struct worker *worker = context;
-    log_write(&worker->log, LOG_WARNING, "no connection to %s: %s; trying again",
-              worker->options->hub.host, reason);
+    say(worker, LOG_WARNING, "no connection to %s: %s; trying again", worker->options->hub.host,
+        reason);
     worker_core_disconnected(worker->core, clock_monotonic_us());
     act(worker);
 }
@@ -206,9 +222,9 @@ static void on_subscribed(void *context, const char *filter, bool granted)
 {
     struct worker *worker = context;
     if (!granted)
-        log_write(&worker->log, LOG_ERROR, "the hub refuses the subscription of %s", filter);
+        say(worker, LOG_ERROR, "the hub refuses the subscription of %s", filter);
     if (--worker->pending_grants == 0)
-        log_write(&worker->log, LOG_INFO, "connected to %s", worker->options->hub.host);
+        say(worker, LOG_INFO, "connected to %s", worker->options->hub.host);
 }
 
 /* `client/<account>`: a reward, or a word of the hub about the account (dpow.md 2.4). */
@@ -221,12 +237,12 @@ static void on_client_message(struct worker *worker, struct slice payload)
     if (json_read_object(payload, &object) != JSON_OK)
         return;
     if (json_string(json_find(&object, "error"), text, sizeof text, &length))
-        log_write(&worker->log, LOG_WARNING, "the hub says: %s", text);
+        say(worker, LOG_WARNING, "the hub says: %s", text);
     if (json_string(json_find(&object, "block_rewarded"), text, sizeof text, &length) &&
         root_parse((struct slice){text, length}, &root)) {
         worker_core_rewarded(worker->core, &root);
         act(worker);
-        log_write(&worker->log, LOG_INFO, "rewarded for %.10s", text);
+        say(worker, LOG_INFO, "rewarded for %.10s", text);
     }
 }
 
@@ -300,11 +316,9 @@ static void on_second(uv_timer_t *timer)
     if (worker->options->screen)
         show_screen(worker, &stats, measure_rate(worker));
     else if (worker->seconds % SUMMARY_S == 0)
-        log_write(&worker->log, LOG_INFO,
-                  "%.2f MH/s, solved %llu, rewarded %llu, cancelled %llu, waiting %zu",
-                  measure_rate(worker) / 1e6, (unsigned long long)stats.solved,
-                  (unsigned long long)stats.rewarded, (unsigned long long)stats.cancelled,
-                  stats.waiting);
+        say(worker, LOG_INFO, "%.2f MH/s, solved %llu, rewarded %llu, cancelled %llu, waiting %zu",
+            measure_rate(worker) / 1e6, (unsigned long long)stats.solved,
+            (unsigned long long)stats.rewarded, (unsigned long long)stats.cancelled, stats.waiting);
 }
 
 static void close_handle(uv_handle_t *handle)
@@ -337,7 +351,7 @@ static void on_signal(uv_signal_t *handle, int number)
     worker->interrupted = number == SIGINT;
     if (worker->options->screen)
         (void)fputc('\n', stderr);
-    log_write(&worker->log, LOG_INFO, "stopping");
+    say(worker, LOG_INFO, "stopping");
     close_all(worker);
 }
 
@@ -381,14 +395,13 @@ static bool set_up_engine(struct worker *worker, struct error *error)
 static bool set_up_client(struct worker *worker, struct error *error)
 {
     const struct url *hub = &worker->options->hub;
-    char id[WORKER_ID_SIZE];
     const bool tls = strcmp(hub->scheme, "mqtts") == 0;
     if (!tls && strcmp(hub->scheme, "mqtt") != 0)
         return error_set(error, ERROR_INVALID,
                          "hub: the URL must begin with mqtt:// or mqtts:// (this worker does not "
                          "speak MQTT over %.15s)",
                          hub->scheme);
-    if (!worker_identity_load(worker->options->identity_directory, id, error))
+    if (!worker_identity_take(worker->options->identity_directory, &worker->identity, error))
         return false;
     worker->client = mqtt_client_create(&worker->loop,
                                         &(struct mqtt_options){
@@ -399,7 +412,7 @@ static bool set_up_client(struct worker *worker, struct error *error)
                                             .tls = tls,
                                             .user = hub->user[0] != '\0' ? hub->user : NULL,
                                             .password = hub->password,
-                                            .client_id = id,
+                                            .client_id = worker->identity.id,
                                             .keepalive_s = KEEPALIVE_S,
                                             .retry_min_ms = RETRY_MIN_MS,
                                             .retry_max_ms = RETRY_MAX_MS,
@@ -418,8 +431,8 @@ static void say_start(const struct worker *worker)
     for (size_t i = 0; i < engine_device_count(worker->engine); i++) {
         struct engine_device device;
         engine_device(worker->engine, i, &device);
-        log_write(&worker->log, LOG_INFO, "searching on %u CPU threads with the %s kernel",
-                  device.threads, device.kernel);
+        say(worker, LOG_INFO, "searching on %u CPU threads with the %s kernel", device.threads,
+            device.kernel);
     }
 }
 
@@ -435,6 +448,7 @@ bool worker_run(const struct worker_options *options, const struct log *log, boo
     account_format(&options->account, account);
     (void)snprintf(worker->client_topic, sizeof worker->client_topic, "client/%s", account);
     worker->options = options;
+    worker->identity.descriptor = -1;
     worker->log = log_for_part(log, "worker");
     worker->second_before_us = clock_monotonic_us();
     (void)signal(SIGPIPE, SIG_IGN);
@@ -448,6 +462,8 @@ bool worker_run(const struct worker_options *options, const struct log *log, boo
     (void)uv_loop_close(&worker->loop);
     queue_destroy(&worker->ends);
     worker_core_destroy(worker->core);
+    if (worker->identity.descriptor >= 0)
+        worker_identity_release(&worker->identity);
     *interrupted = worker->interrupted;
     free(worker);
     return started;

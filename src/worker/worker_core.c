@@ -200,6 +200,31 @@ static void raise(struct worker_core *core, struct item *item, uint64_t threshol
         stop(core, item->type);
 }
 
+/* Leaves the search of an item to end without it. */
+static void abandon(struct worker_core *core, const struct item *item)
+{
+    struct search *search = &core->searches[item->type];
+    const bool stopping = search->threshold != item->threshold;
+    search->item = NULL;
+    if (!stopping)
+        stop(core, item->type);
+}
+
+/* Somebody waits now for what was to be found ahead of need. A precache search that no on-demand
+ * one interrupts is as good. */
+static void promote(struct worker_core *core, struct item *item)
+{
+    if (item->state == ITEM_WAITING)
+        list_remove(core, item);
+    else if (core->searches[WORK_ONDEMAND].running)
+        abandon(core, item);
+    else
+        return;
+    item->type = WORK_ONDEMAND;
+    list_add(core, item);
+    start_what_can(core);
+}
+
 void worker_core_work(struct worker_core *core, uint64_t now_us, const struct root *root,
                       uint64_t threshold, enum work_type type)
 {
@@ -208,6 +233,8 @@ void worker_core_work(struct worker_core *core, uint64_t now_us, const struct ro
     struct item *held = table_find(core->by_root, root->bytes);
     if (held != NULL) {
         raise(core, held, threshold);
+        if (type == WORK_ONDEMAND && held->type == WORK_PRECACHE)
+            promote(core, held);
         return;
     }
     core->stats.received++;
@@ -219,21 +246,27 @@ void worker_core_work(struct worker_core *core, uint64_t now_us, const struct ro
     start_what_can(core);
 }
 
+/* The results of a root need not be sent again. */
+static void close_results(struct worker_core *core, const struct root *root)
+{
+    for (size_t i = 0; i < WORKER_RESULTS_MAX; i++)
+        if (memcmp(&core->results[i].root, root, sizeof *root) == 0)
+            core->results[i].open = false;
+}
+
+/* Nothing is remembered of a root that is not held: a hub that raises a threshold sends the work
+ * right after the cancel, and the broker keeps their order, so no cancel overtakes its work. */
 void worker_core_cancel(struct worker_core *core, uint64_t now_us, const struct root *root)
 {
     (void)now_us;
     begin_event(core);
+    close_results(core, root);
     struct item *item = table_find(core->by_root, root->bytes);
     if (item == NULL)
         return;
     core->stats.cancelled++;
-    if (item->state == ITEM_SEARCHING) {
-        struct search *search = &core->searches[item->type];
-        const bool stopping = search->threshold != item->threshold;
-        search->item = NULL;
-        if (!stopping)
-            stop(core, item->type);
-    }
+    if (item->state == ITEM_SEARCHING)
+        abandon(core, item);
     forget(core, item);
 }
 
@@ -248,6 +281,7 @@ static void publish(struct worker_core *core, const struct result *result)
 static void solved(struct worker_core *core, uint64_t now_us, const struct item *item,
                    uint64_t nonce)
 {
+    close_results(core, &item->root);
     struct result *result = &core->results[core->result_next];
     core->result_next = (core->result_next + 1) % WORKER_RESULTS_MAX;
     *result = (struct result){item->root, nonce, item->type, now_us, true};
@@ -277,9 +311,7 @@ void worker_core_rewarded(struct worker_core *core, const struct root *root)
 {
     begin_event(core);
     core->stats.rewarded++;
-    for (size_t i = 0; i < WORKER_RESULTS_MAX; i++)
-        if (memcmp(&core->results[i].root, root, sizeof *root) == 0)
-            core->results[i].open = false;
+    close_results(core, root);
 }
 
 /* What was sent shortly before a loss may not have arrived; a result that comes twice is ignored by

@@ -90,11 +90,12 @@ void worker_core_disconnected(struct worker_core *core, uint64_t now_us);
 
 void worker_core_heartbeat(struct worker_core *core, uint64_t now_us);
 
-/** A root is asked for. Asked for already: only a higher threshold changes anything. */
+/** A root is asked for. Asked for already: only a higher threshold changes anything, and on-demand
+ *  for what was precache. */
 void worker_core_work(struct worker_core *core, uint64_t now_us, const struct root *root,
                       uint64_t threshold, enum work_type type);
 
-/** A root is not wanted any more. */
+/** A root is not wanted any more; a result of it that may not have arrived is not sent again. */
 void worker_core_cancel(struct worker_core *core, uint64_t now_us, const struct root *root);
 
 /** The account was rewarded for a root. */

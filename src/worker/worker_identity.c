@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,8 +45,10 @@ static void make_id(char id[WORKER_ID_SIZE])
 static bool make_directories(const char *directory)
 {
     char partial[PATH_SIZE];
-    if (snprintf(partial, sizeof partial, "%s/", directory) >= (int)sizeof partial)
+    if (snprintf(partial, sizeof partial, "%s/", directory) >= (int)sizeof partial) {
+        errno = ENAMETOOLONG;
         return false;
+    }
     for (char *slash = strchr(partial + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(partial, 0700) != 0 && errno != EEXIST)
@@ -55,32 +58,74 @@ static bool make_directories(const char *directory)
     return true;
 }
 
-bool worker_identity_load(const char *directory, char id[WORKER_ID_SIZE], struct error *error)
+/* Opens and locks the file of one number, from 1 up. Returns the descriptor, or -1 with errno:
+ * EWOULDBLOCK if another process has it. */
+static int lock_file(const char *directory, unsigned number, char path[PATH_SIZE])
+{
+    const int length = number == 1
+                           ? snprintf(path, PATH_SIZE, "%s/worker-id", directory)
+                           : snprintf(path, PATH_SIZE, "%s/worker-id-%u", directory, number);
+    if (length < 0 || length >= PATH_SIZE) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0 || flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        return descriptor;
+    const int reason = errno;
+    (void)close(descriptor);
+    errno = reason;
+    return -1;
+}
+
+static bool read_id(int descriptor, char id[WORKER_ID_SIZE])
+{
+    char line[64] = "";
+    if (pread(descriptor, line, sizeof line - 1, 0) < 0)
+        return false;
+    line[strcspn(line, "\n")] = '\0';
+    if (!is_id(line))
+        return false;
+    memcpy(id, line, WORKER_ID_SIZE);
+    return true;
+}
+
+static bool write_id(int descriptor, const char id[WORKER_ID_SIZE])
+{
+    char line[WORKER_ID_SIZE + 1];
+    const int length = snprintf(line, sizeof line, "%s\n", id);
+    return ftruncate(descriptor, 0) == 0 && pwrite(descriptor, line, (size_t)length, 0) == length;
+}
+
+bool worker_identity_take(const char *directory, struct worker_identity *identity,
+                          struct error *error)
 {
     char path[PATH_SIZE];
-    char line[64] = "";
-    const int length = snprintf(path, sizeof path, "%s/worker-id", directory);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return error_set(error, ERROR_INVALID, "the state directory's path is too long");
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        const bool read = fgets(line, sizeof line, file) != NULL;
-        (void)fclose(file);
-        line[strcspn(line, "\n")] = '\0';
-        if (read && is_id(line)) {
-            memcpy(id, line, WORKER_ID_SIZE);
-            return true;
-        }
-    }
-    make_id(id);
-    const int descriptor = make_directories(directory)
-                               ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)
-                               : -1;
-    if (descriptor < 0)
+    struct worker_identity taken = {.descriptor = -1};
+    if (!make_directories(directory))
+        return error_set(error, ERROR_SYSTEM, "cannot create %.160s: %s", directory,
+                         strerror(errno));
+    errno = EWOULDBLOCK;
+    for (unsigned number = 1;
+         number <= WORKER_IDENTITIES_MAX && taken.descriptor < 0 && errno == EWOULDBLOCK; number++)
+        taken.descriptor = lock_file(directory, number, path);
+    if (taken.descriptor < 0)
         return error_set(error, ERROR_SYSTEM, "cannot keep the worker's id in %.160s: %s", path,
                          strerror(errno));
-    const bool written = dprintf(descriptor, "%s\n", id) == WORKER_ID_SIZE;
-    const bool closed = close(descriptor) == 0;
-    return (written && closed) ||
-           error_set(error, ERROR_SYSTEM, "cannot write %.160s: %s", path, strerror(errno));
+    if (!read_id(taken.descriptor, taken.id)) {
+        make_id(taken.id);
+        if (!write_id(taken.descriptor, taken.id)) {
+            (void)error_set(error, ERROR_SYSTEM, "cannot write %.160s: %s", path, strerror(errno));
+            (void)close(taken.descriptor);
+            return false;
+        }
+    }
+    *identity = taken;
+    return true;
+}
+
+void worker_identity_release(struct worker_identity *identity)
+{
+    (void)close(identity->descriptor);
+    identity->descriptor = -1;
 }

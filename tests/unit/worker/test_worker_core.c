@@ -29,8 +29,7 @@ static struct root numbered(uint64_t number)
     return root;
 }
 
-static void work(struct worker_core *core, uint64_t number, uint64_t threshold,
-                 enum work_type type)
+static void work(struct worker_core *core, uint64_t number, uint64_t threshold, enum work_type type)
 {
     const struct root root = numbered(number);
     worker_core_work(core, S, &root, threshold, type);
@@ -166,6 +165,41 @@ static void a_result_without_a_connection_is_sent_later_unless_too_old(void **st
     assert_string_equal(acted(core), "");
 }
 
+static void a_result_cancelled_before_it_could_be_sent_is_not_sent(void **state)
+{
+    struct worker_core *core = *state;
+    worker_core_connected(core, S);
+    work(core, 1, EASY, WORK_ONDEMAND);
+    worker_core_disconnected(core, 2 * S);
+    worker_core_ended(core, 3 * S, WORK_ONDEMAND, true, nonce_for(1, EASY));
+    cancel(core, 1);
+    worker_core_connected(core, 4 * S);
+    assert_string_equal(acted(core), "");
+}
+
+static void precache_that_somebody_waits_for_becomes_on_demand(void **state)
+{
+    struct worker_core *core = *state;
+    worker_core_connected(core, S);
+    work(core, 1, EASY, WORK_PRECACHE);
+    work(core, 2, EASY, WORK_PRECACHE);
+    work(core, 1, EASY, WORK_ONDEMAND); /* searched already, and nothing before it */
+    assert_string_equal(acted(core), "");
+    work(core, 2, EASY, WORK_ONDEMAND); /* waits */
+    assert_string_equal(acted(core), "s");
+    assert_int_equal(worker_core_actions(core).items[0].type, WORK_ONDEMAND);
+    work(core, 1, EASY, WORK_ONDEMAND); /* searched, but behind an on-demand one */
+    assert_string_equal(acted(core), "x");
+    assert_int_equal(worker_core_actions(core).items[0].type, WORK_PRECACHE);
+    worker_core_ended(core, S, WORK_PRECACHE, false, 0);
+    assert_string_equal(acted(core), "");
+    worker_core_ended(core, S, WORK_ONDEMAND, true, nonce_for(2, EASY));
+    assert_string_equal(acted(core), "ps");
+    assert_int_equal(worker_core_actions(core).items[1].type, WORK_ONDEMAND);
+    work(core, 1, EASY, WORK_PRECACHE); /* the other way round changes nothing */
+    assert_string_equal(acted(core), "");
+}
+
 static void silence_is_told_and_what_waits_is_dropped_in_time(void **state)
 {
     struct worker_core *core = *state;
@@ -269,6 +303,8 @@ int main(void)
         TEST(the_same_root_again_after_a_cancel_is_searched_again),
         TEST(on_demand_is_begun_beside_precache_but_not_the_other_way),
         TEST(a_result_without_a_connection_is_sent_later_unless_too_old),
+        TEST(a_result_cancelled_before_it_could_be_sent_is_not_sent),
+        TEST(precache_that_somebody_waits_for_becomes_on_demand),
         TEST(silence_is_told_and_what_waits_is_dropped_in_time),
         TEST(a_full_queue_gives_up_the_oldest_precache_first),
         TEST(in_a_random_life_searches_and_ends_pair_up),
