@@ -1,5 +1,7 @@
 #include "engine/kernel_internal.h"
 
+#include "nano/blake2b_constants.h"
+
 static uint64_t rotate_right(uint64_t value, int bits)
 {
     return value >> bits | value << (64 - bits);
@@ -23,10 +25,7 @@ static void mix(uint64_t v[16], int column, uint64_t x, uint64_t y)
 
 void kernel_prepare(struct kernel_task *task, const struct root *root, uint64_t threshold)
 {
-    static const uint64_t iv[8] = {
-        0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
-        0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
-    };
+    const uint64_t *iv = blake2b_initial;
     const uint64_t state[16] = {
         KERNEL_FIRST_WORD,
         iv[1],

@@ -18,6 +18,7 @@
 #define DPOW_ENGINE_KERNEL_ROUNDS_H
 
 #include "engine/kernel.h"
+#include "nano/blake2b_constants.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -60,7 +61,7 @@ INLINE void mix(struct rounds *r, int a, int b, int c, int d, int x, int y)
         r->v[b][s] = vec_rotate63(vec_xor(r->v[b][s], r->v[c][s]));
 }
 
-INLINE void mix_diagonals(struct rounds *r, const int s[16])
+INLINE void mix_diagonals(struct rounds *r, const uint8_t s[16])
 {
     mix(r, 0, 5, 10, 15, s[8], s[9]);
     mix(r, 1, 6, 11, 12, s[10], s[11]);
@@ -68,7 +69,7 @@ INLINE void mix_diagonals(struct rounds *r, const int s[16])
     mix(r, 3, 4, 9, 14, s[14], s[15]);
 }
 
-INLINE void mix_round(struct rounds *r, const int s[16])
+INLINE void mix_round(struct rounds *r, const uint8_t s[16])
 {
     mix(r, 0, 4, 8, 12, s[0], s[1]);
     mix(r, 1, 5, 9, 13, s[2], s[3]);
@@ -80,29 +81,19 @@ INLINE void mix_round(struct rounds *r, const int s[16])
 /* All twelve rounds; the first begins behind its columns 1 to 3. */
 INLINE void mix_rounds(struct rounds *r)
 {
-    static const int s0[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    static const int s1[16] = {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3};
-    static const int s2[16] = {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4};
-    static const int s3[16] = {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8};
-    static const int s4[16] = {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13};
-    static const int s5[16] = {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9};
-    static const int s6[16] = {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11};
-    static const int s7[16] = {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10};
-    static const int s8[16] = {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5};
-    static const int s9[16] = {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0};
     mix(r, 0, 4, 8, 12, 0, 1);
-    mix_diagonals(r, s0);
-    mix_round(r, s1);
-    mix_round(r, s2);
-    mix_round(r, s3);
-    mix_round(r, s4);
-    mix_round(r, s5);
-    mix_round(r, s6);
-    mix_round(r, s7);
-    mix_round(r, s8);
-    mix_round(r, s9);
-    mix_round(r, s0);
-    mix_round(r, s1);
+    mix_diagonals(r, blake2b_schedule[0]);
+    mix_round(r, blake2b_schedule[1]);
+    mix_round(r, blake2b_schedule[2]);
+    mix_round(r, blake2b_schedule[3]);
+    mix_round(r, blake2b_schedule[4]);
+    mix_round(r, blake2b_schedule[5]);
+    mix_round(r, blake2b_schedule[6]);
+    mix_round(r, blake2b_schedule[7]);
+    mix_round(r, blake2b_schedule[8]);
+    mix_round(r, blake2b_schedule[9]);
+    mix_round(r, blake2b_schedule[0]);
+    mix_round(r, blake2b_schedule[1]);
 }
 
 /* The lanes that meet the threshold, one bit each, lowest nonce first. */

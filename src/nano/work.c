@@ -1,6 +1,7 @@
 #include "nano/work.h"
 
 #include "base/hex.h"
+#include "nano/blake2b_constants.h"
 
 static inline uint64_t rotate_right(uint64_t value, int bits)
 {
@@ -35,39 +36,24 @@ static inline void mix_round(uint64_t v[16], const uint64_t m[16], const uint8_t
 
 uint64_t work_value(uint64_t nonce, const struct root *root)
 {
-    static const uint8_t schedule[10][16] = {
-        {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
-        {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
-        {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4},
-        {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
-        {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13},
-        {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
-        {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11},
-        {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
-        {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5},
-        {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
-    };
-    static const uint64_t iv[8] = {
-        0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
-        0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
-    };
+    const uint64_t *iv = blake2b_initial;
     const uint64_t h0 = iv[0] ^ 0x01010008; /* sequential, no key, digest of 8 bytes */
     const uint64_t m[16] = {nonce, load_le64(root->bytes), load_le64(root->bytes + 8),
                             load_le64(root->bytes + 16), load_le64(root->bytes + 24)};
     uint64_t v[16] = {h0,    iv[1], iv[2], iv[3], iv[4],      iv[5], iv[6],  iv[7],
                       iv[0], iv[1], iv[2], iv[3], iv[4] ^ 40, iv[5], ~iv[6], iv[7]};
-    mix_round(v, m, schedule[0]);
-    mix_round(v, m, schedule[1]);
-    mix_round(v, m, schedule[2]);
-    mix_round(v, m, schedule[3]);
-    mix_round(v, m, schedule[4]);
-    mix_round(v, m, schedule[5]);
-    mix_round(v, m, schedule[6]);
-    mix_round(v, m, schedule[7]);
-    mix_round(v, m, schedule[8]);
-    mix_round(v, m, schedule[9]);
-    mix_round(v, m, schedule[0]);
-    mix_round(v, m, schedule[1]);
+    mix_round(v, m, blake2b_schedule[0]);
+    mix_round(v, m, blake2b_schedule[1]);
+    mix_round(v, m, blake2b_schedule[2]);
+    mix_round(v, m, blake2b_schedule[3]);
+    mix_round(v, m, blake2b_schedule[4]);
+    mix_round(v, m, blake2b_schedule[5]);
+    mix_round(v, m, blake2b_schedule[6]);
+    mix_round(v, m, blake2b_schedule[7]);
+    mix_round(v, m, blake2b_schedule[8]);
+    mix_round(v, m, blake2b_schedule[9]);
+    mix_round(v, m, blake2b_schedule[0]);
+    mix_round(v, m, blake2b_schedule[1]);
     return h0 ^ v[0] ^ v[8];
 }
 
