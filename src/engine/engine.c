@@ -109,13 +109,14 @@ static struct search_end take_out(struct engine *engine, struct search *search,
     return end;
 }
 
-/* A nonce that a searcher calls found. A device that errs is replaced by the plain kernel: its
- * search goes on, and no wrong work leaves the engine. */
+/* A nonce that a searcher calls found; it counts too if its search was interrupted meanwhile. A
+ * device that errs is replaced by the plain kernel: its search goes on, and no wrong work leaves
+ * the engine. */
 static void report_found(struct thread *thread, search_id id, uint64_t nonce)
 {
     struct engine *engine = thread->engine;
-    struct search *search = engine->current;
-    if (search == NULL || search->id != id)
+    struct search *search = search_queue_find(&engine->queue, id);
+    if (search == NULL)
         return;
     const uint64_t value = work_value(nonce, &search->root);
     if (value < search->threshold) {

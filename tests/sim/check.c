@@ -12,6 +12,43 @@ static bool store_has(const struct world *world, const struct root *root, uint64
     return false;
 }
 
+/* What workers are asked for is what the most demanding of those who wait asked for. Requests whose
+ * deadline is this very moment may have been counted or not. */
+void check_asked(struct world *world, const struct hub_action *action)
+{
+    uint64_t least = 0;
+    uint64_t most = 0;
+    for (size_t i = 0; i < world->request_count; i++) {
+        const struct sim_request *request = &world->requests[i];
+        const uint64_t threshold = request->request.threshold;
+        if (request->state != REQUEST_OPEN || !request->asked || request->answering ||
+            request->request.start_us > world->now_us ||
+            memcmp(&request->request.root, &action->work.root, sizeof action->work.root) != 0)
+            continue;
+        if (request->request.deadline_us >= world->now_us && threshold > most)
+            most = threshold;
+        if (request->request.deadline_us > world->now_us && threshold > least)
+            least = threshold;
+    }
+    if (action->work.threshold < least || action->work.threshold > most)
+        world_fail(world, "workers are asked for %016" PRIx64 " instead of %016" PRIx64,
+                   action->work.threshold, least);
+}
+
+/* A work is recorded, and its finder rewarded, only if it meets what somebody asked for. */
+void check_found(struct world *world, const struct hub_action *action)
+{
+    bool asked = false;
+    for (size_t i = 0; i < world->request_count; i++)
+        asked |= world->requests[i].asked &&
+                 world->requests[i].request.threshold == action->store_work.threshold;
+    if (!asked ||
+        action->store_work.value !=
+            work_value(action->store_work.nonce, &action->store_work.root) ||
+        action->store_work.value < action->store_work.threshold)
+        world_fail(world, "a work is recorded that meets nothing that was asked for");
+}
+
 static void check_work_reply(struct world *world, const struct sim_request *request,
                              const struct hub_action *action)
 {

@@ -16,11 +16,15 @@ void database_submit(struct world *world, const struct hub_action *action)
     struct sim_op *op = &world->queued[world->queued_count++];
     op->action = *action;
     op->request = world->request_count;
+    if (action->kind == HUB_STORE_WORK)
+        check_found(world, action);
     if (action->kind == HUB_STORE_ANSWER || action->kind == HUB_STORE_UNANSWER)
         for (size_t i = 0; i < world->request_count; i++)
             if (world->requests[i].waiter == action->store_answer.waiter &&
-                world->requests[i].state != REQUEST_LOST)
+                world->requests[i].state != REQUEST_LOST) {
                 op->request = i;
+                world->requests[i].answering = true;
+            }
     start_commit(world);
 }
 

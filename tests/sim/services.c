@@ -46,6 +46,7 @@ static void ask(struct world *world, size_t index)
     world_note(world, "request %zu for root %zu until %.6f", index,
                world_root_index(world, &request->request.root),
                (double)request->request.deadline_us / 1e6);
+    request->asked = true;
     const waiter_id waiter = hub_core_request(world->core, world->now_us, &request->request);
     request->waiter = waiter;
     world_act(world);

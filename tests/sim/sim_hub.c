@@ -25,7 +25,7 @@ static struct faults faults_of_seed(uint64_t seed)
         .leave = 0.1 * grade,
         .liar = 0.2 * grade,
         .deaf = 0.2 * grade,
-        .crashes = (unsigned)(5 * grade),
+        .crashes = (unsigned)(5 * (grade - 0.25)),
         .outages = (unsigned)(6 * grade),
         .store_stops = (unsigned)(6 * grade),
     };

@@ -25,6 +25,8 @@ void workers_broadcast(struct world *world, const struct hub_action *action)
     const size_t root = world_root_index(world, &action->work.root);
     world_note(world, "%s root %zu", work ? "ask for" : "cancel", root);
     world->asked[root] = work;
+    if (work)
+        check_asked(world, action);
     for (size_t i = 0; i < WORKERS; i++) {
         for (unsigned n = copies(world); n > 0; n--) {
             const uint64_t delay_us =

@@ -31,6 +31,8 @@ enum request_state { REQUEST_OPEN, REQUEST_ANSWERED, REQUEST_LEFT, REQUEST_LOST 
 struct sim_request {
     enum request_state state;
     enum hub_answer answer;
+    bool asked;          /**< Handed to a core. */
+    bool answering;      /**< A STORE_ANSWER for it is on its way. */
     bool answer_durable; /**< A STORE_ANSWER for it is committed. */
     struct hub_request request;
     waiter_id waiter;
@@ -168,6 +170,8 @@ void database_crash(struct world *world);
 void database_restore(struct world *world);
 
 /* check.c: what must hold. */
+void check_asked(struct world *world, const struct hub_action *action);
+void check_found(struct world *world, const struct hub_action *action);
 void check_reply(struct world *world, const struct sim_request *request,
                  const struct hub_action *action);
 void check_reward(struct world *world, const struct hub_action *action);

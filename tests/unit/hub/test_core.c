@@ -167,9 +167,8 @@ static void the_last_waiters_leaving_cancels_and_a_late_result_still_counts(void
     assert_true(hub_core_leave(core, S, waiter));
     assert_string_equal(acted(core), "c");
     assert_false(hub_core_leave(core, S, waiter));
-    assert_int_equal(
-        hub_core_result(core, 2 * S, &root, nonce_between(EASY, UINT64_MAX), &account),
-        HUB_RESULT_ACCEPTED);
+    assert_int_equal(hub_core_result(core, 2 * S, &root, nonce_between(EASY, UINT64_MAX), &account),
+                     HUB_RESULT_ACCEPTED);
     assert_string_equal(acted(core), "S");
     (void)ask(core, 3 * S, 2, EASY);
     assert_string_equal(acted(core), "A");

@@ -35,8 +35,7 @@ static int set_up(void **state)
     (void)state;
     memset(&fixture, 0, sizeof fixture);
     assert_int_equal(uv_loop_init(&fixture.loop), 0);
-    fixture.checker =
-        credential_checker_create(&fixture.loop, on_done, &fixture.outcome, &error);
+    fixture.checker = credential_checker_create(&fixture.loop, on_done, &fixture.outcome, &error);
     assert_non_null(fixture.checker);
     credential_generate(fixture.key);
     assert_true(credential_hash(fixture.key, fixture.hash, &error));
@@ -56,8 +55,8 @@ static bool check(int64_t service_id, const char *key, const char *hash)
 {
     struct error error;
     const unsigned before = fixture.outcome.count;
-    assert_true(credential_check(fixture.checker, service_id, slice_of(key), hash, &fixture,
-                                 &error));
+    assert_true(
+        credential_check(fixture.checker, service_id, slice_of(key), hash, &fixture, &error));
     while (fixture.outcome.count == before)
         (void)uv_run(&fixture.loop, UV_RUN_ONCE);
     assert_ptr_equal(fixture.outcome.user, &fixture);
@@ -88,8 +87,7 @@ static void a_right_key_is_remembered_for_its_service_only(void **state)
     assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
                      CREDENTIAL_UNKNOWN);
     assert_true(check(1, fixture.key, fixture.hash));
-    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
-                     CREDENTIAL_GOOD);
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)), CREDENTIAL_GOOD);
     assert_int_equal(credential_recall(fixture.checker, 2, slice_of(fixture.key)),
                      CREDENTIAL_UNKNOWN);
     credential_forget(fixture.checker, 1);
@@ -103,16 +101,14 @@ static void a_wrong_key_is_remembered_and_does_not_shadow_the_right_one(void **s
     assert_true(check(1, fixture.key, fixture.hash));
     assert_false(check(1, "wrong", fixture.hash));
     assert_int_equal(credential_recall(fixture.checker, 1, slice_of("wrong")), CREDENTIAL_BAD);
-    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
-                     CREDENTIAL_GOOD);
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)), CREDENTIAL_GOOD);
 }
 
 static void a_service_that_does_not_exist_is_checked_and_refused(void **state)
 {
     (void)state;
     assert_false(check(0, fixture.key, NULL));
-    assert_int_equal(credential_recall(fixture.checker, 0, slice_of(fixture.key)),
-                     CREDENTIAL_BAD);
+    assert_int_equal(credential_recall(fixture.checker, 0, slice_of(fixture.key)), CREDENTIAL_BAD);
 }
 
 static void only_so_many_checks_wait(void **state)

@@ -75,7 +75,8 @@ static void each_check_has_its_text(void **state)
         {"{" LOGIN ",\"hash\":null}", "Invalid hash"},
         {"{" LOGIN ",\"hash\":\"\"}", "Invalid hash"},
         {"{" LOGIN ",\"hash\":\"" HASH "0\"}", "Invalid hash"},
-        {"{" LOGIN ",\"hash\":\"X18CC2121C3E641059BC1C2CFC45666C99E8AE922F7A807B7D07B62C995D79E2\"}",
+        {"{" LOGIN
+         ",\"hash\":\"X18CC2121C3E641059BC1C2CFC45666C99E8AE922F7A807B7D07B62C995D79E2\"}",
          "Invalid hash"},
         {BEGIN ",\"account\":\"nano_" ACCOUNT "\"}", ""},
         {BEGIN ",\"account\":\"xrb_" ACCOUNT "\"}", ""},
@@ -119,8 +120,8 @@ static void each_check_has_its_text(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct service_request request;
         if (strcmp(outcome(rows[i].text, &request), rows[i].error) != 0)
-            fail_msg("%s: \"%s\" instead of \"%s\"", rows[i].text,
-                     outcome(rows[i].text, &request), rows[i].error);
+            fail_msg("%s: \"%s\" instead of \"%s\"", rows[i].text, outcome(rows[i].text, &request),
+                     rows[i].error);
     }
 }
 
@@ -128,8 +129,9 @@ static void the_first_fault_in_the_order_of_the_checks_is_told(void **state)
 {
     (void)state;
     struct service_request request;
-    assert_string_equal(outcome("{" LOGIN ",\"hash\":1,\"multiplier\":\"x\",\"timeout\":0}", &request),
-                        "Multiplier must be a float");
+    assert_string_equal(
+        outcome("{" LOGIN ",\"hash\":1,\"multiplier\":\"x\",\"timeout\":0}", &request),
+        "Multiplier must be a float");
     assert_string_equal(outcome("{" LOGIN ",\"hash\":1,\"account\":1,\"timeout\":0}", &request),
                         "Invalid hash");
     assert_string_equal(outcome(BEGIN ",\"account\":1,\"difficulty\":1,\"timeout\":0}", &request),
@@ -191,7 +193,10 @@ static void credentials_of_a_wrong_type_or_length_are_told_apart(void **state)
         const char *user;
         bool well_formed;
     } rows[] = {
-        {"\"u\"", true}, {"5", false}, {"null", false}, {"\"u\\u0000\"", false},
+        {"\"u\"", true},
+        {"5", false},
+        {"null", false},
+        {"\"u\\u0000\"", false},
         {"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"", false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -46,8 +46,9 @@ static void names_rates_and_websites_have_limits(void **state)
     static const char *const good_names[] = {"a", "A-b_c.9"};
     static const char *const bad_names[] = {"", "a b", "a/b", "\xc3\xa9", "a\n"};
     static const char *const good_sites[] = {"", "http://a", "https://a.b/c?d=e#f"};
-    static const char *const bad_sites[] = {"a.b", "javascript:alert(1)", "https://", "http://a b",
-                                            "https://a\"b", "https://a<b", "ftp://a", "http://a\n"};
+    static const char *const bad_sites[] = {"a.b",        "javascript:alert(1)", "https://",
+                                            "http://a b", "https://a\"b",        "https://a<b",
+                                            "ftp://a",    "http://a\n"};
     char longest[66];
     memset(longest, 'a', sizeof longest);
     for (size_t i = 0; i < COUNT(good_names); i++)
@@ -130,12 +131,14 @@ static void answers_have_the_keys_of_the_protocol_and_the_id_to_the_letter(void 
     (void)answer_error(data, "No \"x\"", slice_of("[1, 2.50]"));
     assert_string_equal(data, "{\"error\":\"No \\\"x\\\"\",\"id\":[1, 2.50]}");
     (void)answer_timeout(data, slice_of("0"));
-    assert_string_equal(data, "{\"error\":\"Timeout reached without work\",\"timeout\":true,\"id\":0}");
+    assert_string_equal(data,
+                        "{\"error\":\"Timeout reached without work\",\"timeout\":true,\"id\":0}");
     (void)answer_too_many(data, 3, none);
     assert_string_equal(data, "{\"error\":\"Too many requests\",\"retry_after\":3}");
     (void)answer_internal(data, 1700000000123456, 42, slice_of("null"));
-    assert_non_null(strstr(data, "{\"error\":\"Unknown error, please report the following timestamp to "
-                                 "the maintainers: 2023-11-1"));
+    assert_non_null(strstr(data,
+                           "{\"error\":\"Unknown error, please report the following timestamp to "
+                           "the maintainers: 2023-11-1"));
     assert_non_null(strstr(data, ".123456 42\",\"id\":null}"));
 }
 

@@ -41,9 +41,23 @@ static void malformed_urls_are_refused_without_telling_the_password(void **state
 {
     (void)state;
     static const char *const wrong[] = {
-        "", "host", "://host", "mqtt:host", "mqtt://", "mqtt://:1883", "mqtt://h:0", "mqtt://h:65536",
-        "mqtt://h:x", "mqtt://h:", "mqtt://[::1", "mqtt://[::1]x", "mqtt://u:secret%4@h",
-        "mqtt://u:secret%00@h", "mqtt://u:secret@h h", "mq tt://h", "mqtt://h:18830000",
+        "",
+        "host",
+        "://host",
+        "mqtt:host",
+        "mqtt://",
+        "mqtt://:1883",
+        "mqtt://h:0",
+        "mqtt://h:65536",
+        "mqtt://h:x",
+        "mqtt://h:",
+        "mqtt://[::1",
+        "mqtt://[::1]x",
+        "mqtt://u:secret%4@h",
+        "mqtt://u:secret%00@h",
+        "mqtt://u:secret@h h",
+        "mq tt://h",
+        "mqtt://h:18830000",
     };
     for (size_t i = 0; i < COUNT(wrong); i++) {
         struct url url = {.host = "kept"};
@@ -57,9 +71,9 @@ static void malformed_urls_are_refused_without_telling_the_password(void **state
 static void listen_addresses_are_numeric_with_a_port(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "127.0.0.1", "127.0.0.1:", "localhost:80", ":80",
-                                        "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]",
-                                        "256.0.0.1:1"};
+    static const char *const wrong[] = {"",      "127.0.0.1",       "127.0.0.1:",   "localhost:80",
+                                        ":80",   "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",
+                                        "[::1]", "256.0.0.1:1"};
     struct listen_address address;
     struct error error;
     assert_true(listen_address_parse("127.0.0.1:5030", &address, &error));
