@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/** Text or bytes from outside: borrowed, with a length, not NUL-terminated, perhaps with NULs. */
+/**
+ * Text or bytes from outside: borrowed, with a length, not NUL-terminated, perhaps with NULs.
+ * With length 0 the data may be NULL.
+ */
 struct slice {
     const char *data;
     size_t length;
@@ -24,7 +27,8 @@ static inline struct slice slice_of(const char *text)
 /** Whether a slice holds exactly the characters of a NUL-terminated string. */
 static inline bool slice_is(struct slice slice, const char *text)
 {
-    return slice.length == strlen(text) && memcmp(slice.data, text, slice.length) == 0;
+    return slice.length == strlen(text) &&
+           (slice.length == 0 || memcmp(slice.data, text, slice.length) == 0);
 }
 
 /** Reads 8 bytes as a little-endian number. */

@@ -1,5 +1,6 @@
 #include "base/heap.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct heap {
@@ -76,6 +77,7 @@ bool heap_insert(struct heap *heap, struct heap_item *item)
 
 void heap_remove(struct heap *heap, struct heap_item *item)
 {
+    assert(heap_contains(heap, item));
     const size_t index = item->position - 1;
     struct heap_item *last = heap->items[--heap->count];
     item->position = 0;

@@ -53,7 +53,8 @@ enum json_result {
 /**
  * Reads a text that must be one object and nothing else but white space around it.
  * @param text borrowed for as long as the object is used
- * @param object written only when JSON_OK is returned
+ * @param object to be looked at only when JSON_OK is returned: it is filled while reading, as a
+ * copy of its size for each message would cost more than the reading
  */
 enum json_result json_read_object(struct slice text, struct json_object *object);
 
@@ -68,7 +69,7 @@ struct json_value json_find(const struct json_object *object, const char *name);
  * @param value of type JSON_STRING, otherwise false is returned
  * @param text where at most size - 1 bytes of UTF-8 and a NUL go
  * @param length set to the number of bytes without the NUL; the string itself may contain NULs
- * @return false if it is no string or does not fit
+ * @return false if it is no string or does not fit; the bytes of text are then of no use
  */
 bool json_string(struct json_value value, char *text, size_t size, size_t *length);
 
@@ -99,7 +100,10 @@ void json_end_array(struct json_writer *writer);
 /** Writes the name of the next member; names are literals that need no escapes. */
 void json_key(struct json_writer *writer, const char *name);
 
-/** Writes a string; control characters, quotes, and bytes that are not UTF-8 are made safe. */
+/**
+ * Writes a string. Quotes, backslashes and control characters (U+0080 to U+009F too) are escaped;
+ * each byte that is not UTF-8 becomes U+FFFD.
+ */
 void json_write_string(struct json_writer *writer, struct slice text);
 void json_write_text(struct json_writer *writer, const char *text);
 void json_write_u64(struct json_writer *writer, uint64_t number);

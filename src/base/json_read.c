@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 #include <stdlib.h>
 
 /* Where the reader stands. */
@@ -9,6 +11,13 @@ struct cursor {
 };
 
 static bool read_value(struct cursor *cursor, unsigned depth, enum json_type *type);
+
+/* At the start of a text, which may be NULL when it is empty. */
+static struct cursor cursor_at(struct slice text)
+{
+    const char *start = text.length > 0 ? text.data : "";
+    return (struct cursor){start, start + text.length};
+}
 
 static void skip_space(struct cursor *cursor)
 {
@@ -61,28 +70,6 @@ static bool read_number(struct cursor *cursor)
         return take_digits(cursor);
     }
     return true;
-}
-
-/* The bytes of one UTF-8 sequence at data (RFC 3629), or 0 if it is not well-formed. */
-static size_t utf8_length(const char *data, size_t available)
-{
-    const unsigned char *byte = (const unsigned char *)data;
-    if (byte[0] < 0x80)
-        return 1;
-    const size_t length = byte[0] >= 0xc2 && byte[0] <= 0xdf   ? 2
-                          : byte[0] >= 0xe0 && byte[0] <= 0xef ? 3
-                          : byte[0] >= 0xf0 && byte[0] <= 0xf4 ? 4
-                                                               : 0;
-    if (length == 0 || length > available)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((byte[i] & 0xc0) != 0x80)
-            return 0;
-    const bool overlong =
-        (byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xf0 && byte[1] < 0x90);
-    const bool surrogate = byte[0] == 0xed && byte[1] > 0x9f;
-    const bool beyond = byte[0] == 0xf4 && byte[1] > 0x8f;
-    return overlong || surrogate || beyond ? 0 : length;
 }
 
 static bool read_unit(struct cursor *cursor, unsigned *unit)
@@ -286,7 +273,7 @@ static bool read_value(struct cursor *cursor, unsigned depth, enum json_type *ty
 
 bool json_valid(struct slice text)
 {
-    struct cursor cursor = {text.data, text.data + text.length};
+    struct cursor cursor = cursor_at(text);
     enum json_type type;
     return read_value(&cursor, 0, &type) && cursor.at == cursor.end;
 }
@@ -365,7 +352,7 @@ static bool read_members(struct cursor *cursor, struct json_object *object)
 
 enum json_result json_read_object(struct slice text, struct json_object *object)
 {
-    struct cursor cursor = {text.data, text.data + text.length};
+    struct cursor cursor = cursor_at(text);
     object->count = 0;
     skip_space(&cursor);
     if (cursor.at == cursor.end || *cursor.at != '{')

@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -77,32 +79,17 @@ void json_key(struct json_writer *writer, const char *name)
     writer->separate = false;
 }
 
-/* The bytes of the well-formed UTF-8 sequence at data, or 0. A string of JSON is what the reader
- * accepts between quotes, so the reader is asked. */
-static size_t well_formed(const char *data, size_t available)
-{
-    const size_t most = available < 4 ? available : 4;
-    for (size_t length = 2; length <= most; length++) {
-        char quoted[6] = {'"'};
-        memcpy(quoted + 1, data, length);
-        quoted[1 + length] = '"';
-        if (json_valid((struct slice){quoted, length + 2}))
-            return length;
-    }
-    return 0;
-}
-
-static void put_escaped(struct json_writer *writer, unsigned char byte)
+/* A character that may not stand in a string as it is, or would move a terminal's cursor when a
+ * line of a log is shown. The number of each is the value of its last byte. */
+static void put_escaped(struct json_writer *writer, unsigned char number)
 {
     char text[8];
-    if (byte == '"' || byte == '\\')
-        (void)snprintf(text, sizeof text, "\\%c", byte);
-    else if (byte == '\n')
+    if (number == '"' || number == '\\')
+        (void)snprintf(text, sizeof text, "\\%c", number);
+    else if (number == '\n')
         (void)snprintf(text, sizeof text, "\\n");
-    else if (byte >= 0x80)
-        (void)snprintf(text, sizeof text, "\\ufffd");
     else
-        (void)snprintf(text, sizeof text, "\\u%04x", byte);
+        (void)snprintf(text, sizeof text, "\\u%04x", number);
     put_text(writer, text);
 }
 
@@ -112,16 +99,14 @@ void json_write_string(struct json_writer *writer, struct slice text)
     put(writer, "\"", 1);
     size_t i = 0;
     while (i < text.length) {
-        const unsigned char byte = (unsigned char)text.data[i];
-        size_t length = 1;
-        if (byte >= 0x80)
-            length = well_formed(text.data + i, text.length - i);
-        else if (byte < 0x20 || byte == 0x7f || byte == '"' || byte == '\\')
-            length = 0;
-        if (length > 0)
-            put(writer, text.data + i, length);
+        const char *at = text.data + i;
+        const size_t length = utf8_length(at, text.length - i);
+        if (length == 0)
+            put_text(writer, "\\ufffd");
+        else if (utf8_is_control(at, length) || *at == '"' || *at == '\\')
+            put_escaped(writer, (unsigned char)at[length - 1]);
         else
-            put_escaped(writer, byte);
+            put(writer, at, length);
         i += length > 0 ? length : 1;
     }
     put(writer, "\"", 1);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -96,12 +97,15 @@ static size_t text_line(const struct log *log, enum log_level level, const char 
 {
     size_t length =
         (size_t)snprintf(line, LINE_MAX / 2, "%s %-7s %s: ", stamp, level_names[level], log->part);
-    for (; *text != '\0' && length < LINE_MAX - 8; text++) {
-        const unsigned char byte = (unsigned char)*text;
-        if (byte < 32 || byte == 127)
-            length += (size_t)snprintf(line + length, 5, "\\x%02x", byte);
-        else
-            line[length++] = *text;
+    const char *end = text + strlen(text);
+    while (text < end && length < LINE_MAX - 32) {
+        const size_t whole = utf8_length(text, (size_t)(end - text));
+        const bool shown = whole > 0 && !utf8_is_control(text, whole);
+        for (size_t left = whole > 0 ? whole : 1; left > 0; left--, text++)
+            if (shown)
+                line[length++] = *text;
+            else
+                length += (size_t)snprintf(line + length, 5, "\\x%02x", (unsigned char)*text);
     }
     return length;
 }

@@ -30,7 +30,8 @@ bool log_level_parse(const char *text, enum log_level *level);
 struct log log_for_part(const struct log *log, const char *part);
 
 /**
- * Writes one line: time, level, part and the text, whose control characters are escaped.
+ * Writes one line: time, level, part and the text. What could move a terminal's cursor or forge a
+ * line is escaped: control characters and, in text, bytes that are not UTF-8.
  * A text over 1,000 bytes is cut. Failures to write are ignored: there is nowhere to tell.
  */
 void log_write(const struct log *log, enum log_level level, const char *format, ...)

@@ -1,6 +1,7 @@
 #include "base/random.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 
 static uint64_t rotate_left(uint64_t value, int bits)
 {
@@ -54,5 +55,8 @@ double random_unit(struct random *random)
 
 void random_system(void *bytes, size_t size)
 {
+    /* The first use sets libsodium up, which only sodium_init() does safely from any thread. */
+    if (sodium_init() < 0)
+        abort();
     randombytes_buf(bytes, size);
 }

@@ -24,7 +24,10 @@ uint64_t random_below(struct random *random, uint64_t bound);
 /** A double in [0, 1), from 53 bits. */
 double random_unit(struct random *random);
 
-/** Fills bytes from the operating system's generator; fit for keys. Any thread; cannot fail. */
+/**
+ * Fills bytes from the operating system's generator; fit for keys. Any thread. It cannot fail: a
+ * system without randomness ends the process.
+ */
 void random_system(void *bytes, size_t size);
 
 #endif

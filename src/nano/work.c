@@ -8,7 +8,8 @@ static inline uint64_t rotate_right(uint64_t value, int bits)
     return value >> bits | value << (64 - bits);
 }
 
-static inline void mix(uint64_t v[16], int a, int b, int c, int d, uint64_t x, uint64_t y)
+__attribute__((always_inline)) static inline void mix(uint64_t v[16], int a, int b, int c, int d,
+                                                      uint64_t x, uint64_t y)
 {
     v[a] += v[b] + x;
     v[d] = rotate_right(v[d] ^ v[a], 32);
@@ -20,9 +21,12 @@ static inline void mix(uint64_t v[16], int a, int b, int c, int d, uint64_t x, u
     v[b] = rotate_right(v[b] ^ v[c], 63);
 }
 
-/* One round; the words it takes are constants after inlining, and most of them are zero: only the
- * nonce and the four words of the root are not (40 bytes of a 128-byte block). */
-static inline void mix_round(uint64_t v[16], const uint64_t m[16], const uint8_t s[16])
+/* One round. Always inlined: then which words it takes is known to the compiler, the state stays in
+ * registers, and the words that are zero (all but the nonce and four of the root: 40 bytes of a
+ * 128-byte block) cost nothing. Left to themselves, gcc 12 and clang 14 call it: 143 ns a value
+ * instead of 107. */
+__attribute__((always_inline)) static inline void mix_round(uint64_t v[16], const uint64_t m[16],
+                                                            const uint8_t s[16])
 {
     mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]]);
     mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]]);

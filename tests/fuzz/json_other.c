@@ -24,6 +24,11 @@ const char *json_other_string(void *object, const char *name, size_t *length)
     return json_object_get_string(member);
 }
 
+size_t json_other_count(void *object)
+{
+    return (size_t)json_object_object_length(object);
+}
+
 void json_other_free(void *object)
 {
     json_object_put(object);

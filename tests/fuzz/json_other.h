@@ -14,6 +14,9 @@ void *json_other_read(const char *text, size_t length);
 /** The string at a member of an object; NULL if there is none. Borrowed from the object. */
 const char *json_other_string(void *object, const char *name, size_t *length);
 
+/** How many members an object has. */
+size_t json_other_count(void *object);
+
 void json_other_free(void *object);
 
 #endif

@@ -32,6 +32,45 @@ static void bytes_are_written_upper_case(void **state)
     assert_string_equal(text, "01ABCDEF");
 }
 
+static void each_pair_of_characters_is_a_byte_or_refused(void **state)
+{
+    (void)state;
+    static const char lower[] = "0123456789abcdef";
+    static const char upper[] = "0123456789ABCDEF";
+    for (unsigned pair = 0; pair < 0x10000; pair++) {
+        const char text[] = {(char)(pair >> 8), (char)pair};
+        unsigned values[2] = {16, 16};
+        for (unsigned i = 0; i < 2; i++)
+            for (unsigned digit = 0; digit < 16; digit++)
+                if (text[i] == lower[digit] || text[i] == upper[digit])
+                    values[i] = digit;
+        uint8_t byte = 0;
+        const bool good = values[0] < 16 && values[1] < 16;
+        assert_int_equal(hex_decode((struct slice){text, 2}, &byte, 1), good);
+        assert_int_equal(byte, good ? values[0] << 4 | values[1] : 0);
+    }
+}
+
+static void an_empty_slice_equals_the_empty_text_only(void **state)
+{
+    (void)state;
+    const struct slice nothing = {NULL, 0};
+    assert_true(slice_is(nothing, ""));
+    assert_false(slice_is(nothing, "a"));
+    assert_true(slice_is((struct slice){"abc", 2}, "ab"));
+    assert_false(slice_is((struct slice){"ab\0", 3}, "ab"));
+    assert_true(hex_decode(nothing, NULL, 0));
+}
+
+static void bytes_are_little_endian(void **state)
+{
+    (void)state;
+    uint8_t bytes[8];
+    store_le64(bytes, 0x0807060504030201);
+    assert_memory_equal(bytes, "\1\2\3\4\5\6\7\10", 8);
+    assert_true(load_le64(bytes) == 0x0807060504030201);
+}
+
 static void numbers_are_sixteen_digits_and_written_lower_case(void **state)
 {
     (void)state;
@@ -54,6 +93,9 @@ int main(void)
         cmocka_unit_test(either_case_is_read),
         cmocka_unit_test(a_wrong_length_or_digit_is_refused_and_writes_nothing),
         cmocka_unit_test(bytes_are_written_upper_case),
+        cmocka_unit_test(each_pair_of_characters_is_a_byte_or_refused),
+        cmocka_unit_test(an_empty_slice_equals_the_empty_text_only),
+        cmocka_unit_test(bytes_are_little_endian),
         cmocka_unit_test(numbers_are_sixteen_digits_and_written_lower_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,11 @@
 #include "test.h"
 
 #include "base/json.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct text {
@@ -91,6 +93,46 @@ static void what_it_does_not_allow_is_refused(void **state)
     for (size_t i = 0; i < COUNT(wrong); i++)
         assert_int_equal(json_read_object((struct slice){wrong[i].data, wrong[i].length}, &object),
                          JSON_MALFORMED);
+}
+
+static void an_empty_text_may_have_no_address(void **state)
+{
+    (void)state;
+    struct json_object object;
+    char data[8];
+    struct json_writer writer;
+    const struct slice nothing = {NULL, 0};
+    assert_int_equal(json_read_object(nothing, &object), JSON_MALFORMED);
+    assert_false(json_valid(nothing));
+    json_writer_init(&writer, data, sizeof data);
+    json_write_string(&writer, nothing);
+    assert_string_equal(data, "\"\"");
+}
+
+static void only_the_outermost_names_must_differ(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum json_result result;
+    } cases[] = {
+        {"{\"\\ud83d\\ude00\":1,\"\xf0\x9f\x98\x80\":2}", JSON_MALFORMED},
+        {"{\"\\/\":1,\"/\":2}", JSON_MALFORMED},
+        {"{\"a\\u0000\":1,\"a\\u0000\":2}", JSON_MALFORMED},
+        {"{\"\\u0061b\":1,\"ab\":2}", JSON_MALFORMED},
+        {"{\"ab\":1,\"a\\u0062\":2}", JSON_MALFORMED},
+        {"{\"\\u0061b\\u0063\":1,\"a\\u0062c\":2}", JSON_MALFORMED},
+        {"{\"x\xc3\xa9y\":1,\"x\\u00e9y\":2}", JSON_MALFORMED},
+        {"{\"\\u0061b\":1,\"ac\":2}", JSON_OK},
+        {"{\"a\":1,\"a\\u0062\":2,\"a\\u0062c\":3}", JSON_OK},
+        {"{\"\xc3\xa9\":1,\"\xc3\xaa\":2,\"\\u00eb\":3}", JSON_OK},
+        {"{\"a\\u0000\":1,\"a\":2}", JSON_OK},
+        {"{\"a\":1,\"A\":2,\"aa\":3,\"\":4}", JSON_OK},
+        {"{\"a\":{\"b\":1,\"b\":2}}", JSON_OK},
+    };
+    struct json_object object;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(json_read_object(slice_of(cases[i].text), &object), cases[i].result);
 }
 
 static void json_that_is_no_object_is_told_apart(void **state)
@@ -192,6 +234,86 @@ static void numbers_are_read_from_numbers_and_strings(void **state)
     }
 }
 
+static void long_numbers_are_refused(void **state)
+{
+    (void)state;
+    char text[600] = "{\"v\":";
+    struct json_object object;
+    double number = 5;
+    memset(text + 5, '1', 511);
+    (void)strcpy(text + 516, "}");
+    assert_true(json_number(value_of(&object, text), &number));
+    assert_true(isinf(number));
+    (void)strcpy(text + 516, "1}");
+    assert_false(json_number(value_of(&object, text), &number));
+}
+
+static double any_double(struct random *random)
+{
+    const uint64_t bits = random_next(random);
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+static void a_double_is_written_as_short_as_it_reads_back_equal(void **state)
+{
+    (void)state;
+    static const struct {
+        double number;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {-0.0, "-0"},
+        {1, "1"},
+        {0.1, "0.1"},
+        {1.0 / 3, "0.3333333333333333"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1.182623871097636, "1.182623871097636"},
+        {5e-324, "5e-324"},
+        {1.7976931348623157e308, "1.7976931348623157e+308"},
+        {1e21, "1e+21"},
+        {-INFINITY, "null"},
+        {NAN, "null"},
+    };
+    char data[64];
+    struct json_writer writer;
+    struct random random;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        json_writer_init(&writer, data, sizeof data);
+        json_write_double(&writer, cases[i].number);
+        assert_string_equal(data, cases[i].text);
+    }
+    random_seed(&random, 5);
+    for (int i = 0; i < 20000; i++) {
+        const double number = any_double(&random);
+        json_writer_init(&writer, data, sizeof data);
+        json_write_double(&writer, number);
+        assert_true(json_valid(slice_of(data)));
+        assert_true(isfinite(number) ? strtod(data, NULL) == number : strcmp(data, "null") == 0);
+    }
+}
+
+static void control_characters_are_written_as_escapes_and_read_back(void **state)
+{
+    (void)state;
+    static const char text[] = "\0\b\x1f\x7f\xc2\x80\xc2\x9b\xc2\xa0";
+    char data[128];
+    char back[sizeof text];
+    size_t length;
+    struct json_object object;
+    struct json_writer writer;
+    json_writer_init(&writer, data, sizeof data);
+    json_begin_object(&writer);
+    json_key(&writer, "v");
+    json_write_string(&writer, (struct slice){text, sizeof text - 1});
+    json_end_object(&writer);
+    assert_string_equal(data, "{\"v\":\"\\u0000\\u0008\\u001f\\u007f\\u0080\\u009b\xc2\xa0\"}");
+    assert_true(json_string(value_of(&object, data), back, sizeof back, &length));
+    assert_int_equal(length, sizeof text - 1);
+    assert_memory_equal(back, text, length);
+}
+
 static void what_is_written_is_json_whatever_the_bytes(void **state)
 {
     (void)state;
@@ -245,11 +367,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_standard_allows_is_read),
         cmocka_unit_test(what_it_does_not_allow_is_refused),
+        cmocka_unit_test(an_empty_text_may_have_no_address),
+        cmocka_unit_test(only_the_outermost_names_must_differ),
         cmocka_unit_test(json_that_is_no_object_is_told_apart),
         cmocka_unit_test(depth_and_members_are_limited),
         cmocka_unit_test(members_are_found_with_their_text_to_the_letter),
         cmocka_unit_test(strings_are_resolved_if_they_fit),
         cmocka_unit_test(numbers_are_read_from_numbers_and_strings),
+        cmocka_unit_test(long_numbers_are_refused),
+        cmocka_unit_test(a_double_is_written_as_short_as_it_reads_back_equal),
+        cmocka_unit_test(control_characters_are_written_as_escapes_and_read_back),
         cmocka_unit_test(what_is_written_is_json_whatever_the_bytes),
         cmocka_unit_test(a_full_buffer_is_told_and_never_overrun),
     };

@@ -6,7 +6,10 @@
 #include "base/log.h"
 #include "base/random.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static size_t logged(struct log log, char *line, size_t size, const char *text)
@@ -31,6 +34,58 @@ static void a_text_line_has_time_level_part_and_escaped_text(void **state)
     (void)logged(log, line, sizeof line, "a\nb\x1b[31m");
     assert_non_null(strstr(line, "Z warning hub: a\\x0ab\\x1b[31m\n"));
     assert_int_equal(strcspn(line, "\n") + 1, strlen(line));
+}
+
+static void nothing_outside_can_move_a_terminals_cursor(void **state)
+{
+    (void)state;
+    char line[4096];
+    const struct log log = {.format = LOG_TEXT, .level = LOG_INFO, .part = "hub"};
+    (void)logged(log, line, sizeof line, "\x7f\xc2\x9b\x9b\xe2\x82 \xc3\xa9\xe2\x82\xac");
+    assert_non_null(strstr(line, "hub: \\x7f\\xc2\\x9b\\x9b\\xe2\\x82 \xc3\xa9\xe2\x82\xac\n"));
+}
+
+static void a_line_begins_with_the_time_in_utc(void **state)
+{
+    (void)state;
+    char line[256];
+    char again[32];
+    struct tm utc = {0};
+    int milliseconds = -1;
+    const struct log log = {.format = LOG_TEXT, .level = LOG_INFO, .part = "hub"};
+    const int64_t before_ms = clock_wall_ms();
+    (void)logged(log, line, sizeof line, "x");
+    const int64_t after_ms = clock_wall_ms();
+    const char *rest = strptime(line, "%Y-%m-%dT%H:%M:%S", &utc);
+    assert_non_null(rest);
+    assert_int_equal(sscanf(rest, ".%3dZ ", &milliseconds), 1);
+    const int64_t told_ms = (int64_t)timegm(&utc) * 1000 + milliseconds;
+    assert_true(before_ms <= told_ms && told_ms <= after_ms);
+    (void)snprintf(again, sizeof again, ".%03dZ ", milliseconds);
+    assert_memory_equal(rest, again, 6);
+}
+
+static void a_line_is_one_write(void **state)
+{
+    (void)state;
+    static const enum log_format formats[] = {LOG_TEXT, LOG_JSON};
+    char text[1001];
+    char line[8192];
+    int ends[2];
+    memset(text, '\n', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    for (size_t i = 0; i < COUNT(formats); i++) {
+        const struct log log = {ends[1], formats[i], LOG_INFO, "hub"};
+        log_write(&log, LOG_ERROR, "%s", text);
+        log_write(&log, LOG_ERROR, "next");
+        const ssize_t length = recv(ends[0], line, sizeof line, 0);
+        assert_true(length > 1000 && line[length - 1] == '\n');
+        assert_ptr_equal(memchr(line, '\n', (size_t)length), line + length - 1);
+        assert_true(recv(ends[0], line, sizeof line, 0) < 128);
+    }
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 
 static void a_json_line_is_one_object(void **state)
@@ -137,6 +192,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_line_has_time_level_part_and_escaped_text),
+        cmocka_unit_test(nothing_outside_can_move_a_terminals_cursor),
+        cmocka_unit_test(a_line_begins_with_the_time_in_utc),
+        cmocka_unit_test(a_line_is_one_write),
         cmocka_unit_test(a_json_line_is_one_object),
         cmocka_unit_test(what_is_below_the_level_is_not_written),
         cmocka_unit_test(a_long_text_is_cut),

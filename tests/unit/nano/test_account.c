@@ -2,6 +2,7 @@
 #include "vectors.h"
 
 #include "base/hex.h"
+#include "base/random.h"
 #include "nano/account.h"
 
 #include <string.h>
@@ -82,12 +83,38 @@ static void each_kind_of_mistake_has_its_own_reason(void **state)
     }
 }
 
+static void any_key_is_read_back_and_any_mistyped_character_is_noticed(void **state)
+{
+    (void)state;
+    static const char alphabet[] = "13456789abcdefghijkmnopqrstuwxyz";
+    struct random random;
+    random_seed(&random, 6);
+    for (int i = 0; i < 300; i++) {
+        struct account account;
+        struct account same;
+        char text[ACCOUNT_TEXT_SIZE];
+        for (size_t b = 0; b < sizeof account.key; b++)
+            account.key[b] = (uint8_t)random_next(&random);
+        account_format(&account, text);
+        assert_int_equal(account_parse(slice_of(text), &same), ACCOUNT_OK);
+        assert_memory_equal(&same, &account, sizeof account);
+        for (size_t at = 5; at < ACCOUNT_TEXT_SIZE - 1; at++) {
+            const char right = text[at];
+            text[at] = alphabet[random_below(&random, 32)];
+            if (text[at] != right)
+                assert_int_not_equal(account_parse(slice_of(text), &same), ACCOUNT_OK);
+            text[at] = right;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_accounts_are_read_and_rewritten),
         cmocka_unit_test(malformed_accounts_are_refused_and_write_nothing),
         cmocka_unit_test(each_kind_of_mistake_has_its_own_reason),
+        cmocka_unit_test(any_key_is_read_back_and_any_mistyped_character_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,10 @@
 #include "test.h"
 #include "vectors.h"
 
+#include "base/random.h"
 #include "nano/amount.h"
+
+#include <string.h>
 
 static struct json_object *file;
 
@@ -89,6 +92,33 @@ static void amounts_for_people_are_cut_not_rounded(void **state)
     assert_string_equal(text, "< 1");
 }
 
+/* The decimals are cut from the exact text, so the shown amount is the beginning of it. */
+static void any_amount_is_exact_as_text_and_shown_as_its_beginning(void **state)
+{
+    (void)state;
+    struct random random;
+    random_seed(&random, 7);
+    for (int i = 0; i < 20000; i++) {
+        const unsigned decimals = (unsigned)random_below(&random, 31);
+        u128 raw = (u128)random_next(&random) << 64 | random_next(&random);
+        u128 same;
+        char exact[AMOUNT_NANO_TEXT_SIZE];
+        char shown[AMOUNT_NANO_TEXT_SIZE];
+        raw >>= random_below(&random, 128);
+        amount_format_nano(raw, exact);
+        assert_true(amount_parse_nano(slice_of(exact), &same) && same == raw);
+        amount_display_nano(raw, decimals, shown);
+        if (shown[0] == '<') {
+            assert_true(amount_parse_nano(slice_of(shown + 2), &same) && raw > 0 && raw < same);
+            continue;
+        }
+        assert_memory_equal(shown, exact, strlen(shown));
+        const char *point = strchr(shown, '.');
+        assert_true(point == NULL || strlen(point + 1) <= decimals);
+        assert_true(amount_parse_nano(slice_of(shown), &same) && same <= raw);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +126,7 @@ int main(void)
         cmocka_unit_test(superfluous_zeros_are_read),
         cmocka_unit_test(malformed_amounts_are_refused),
         cmocka_unit_test(amounts_for_people_are_cut_not_rounded),
+        cmocka_unit_test(any_amount_is_exact_as_text_and_shown_as_its_beginning),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

@@ -110,6 +110,35 @@ static void other_clients_formulas_do_not_change_ours(void **state)
     }
 }
 
+static void base_zero_stands_for_all_of_2_to_the_64(void **state)
+{
+    (void)state;
+    uint64_t threshold = 9;
+    assert_false(difficulty_from_multiplier(1, 0, &threshold));
+    assert_false(difficulty_from_multiplier(0.5, 0, &threshold));
+    assert_true(threshold == 9);
+    assert_true(difficulty_from_multiplier(2, 0, &threshold) && threshold == 1ull << 63);
+    assert_true(difficulty_to_multiplier(1ull << 63, 0) == 2);
+    assert_true(difficulty_to_multiplier(0, 0) == 1);
+    assert_true(difficulty_to_multiplier(0, 1ull << 63) == 0.5);
+}
+
+static void a_threshold_is_never_zero_and_grows_with_the_multiplier(void **state)
+{
+    (void)state;
+    static const uint64_t bases[] = {0, 1, 1ull << 63, 0xfffffff800000000, UINT64_MAX};
+    for (size_t i = 0; i < COUNT(bases); i++) {
+        uint64_t last = 0;
+        for (int step = -800; step <= 800; step++) {
+            uint64_t threshold = 0;
+            if (!difficulty_from_multiplier(pow(2, step / 10.0), bases[i], &threshold))
+                continue;
+            assert_true(threshold > 0 && threshold >= last);
+            last = threshold;
+        }
+    }
+}
+
 static void networks_have_their_thresholds(void **state)
 {
     (void)state;
@@ -144,6 +173,8 @@ int main(void)
         cmocka_unit_test(multipliers_are_written_as_the_node_does),
         cmocka_unit_test(normalized_multipliers_convert_both_ways),
         cmocka_unit_test(other_clients_formulas_do_not_change_ours),
+        cmocka_unit_test(base_zero_stands_for_all_of_2_to_the_64),
+        cmocka_unit_test(a_threshold_is_never_zero_and_grows_with_the_multiplier),
         cmocka_unit_test(networks_have_their_thresholds),
         cmocka_unit_test(expected_hashes_are_the_inverse_probability),
     };

@@ -1,7 +1,6 @@
 #include "test.h"
 #include "vectors.h"
 
-#include "base/hex.h"
 #include "base/random.h"
 #include "nano/blake2b.h"
 #include "nano/difficulty.h"
@@ -9,34 +8,6 @@
 
 #include <math.h>
 #include <string.h>
-
-static void digests_of_every_length_equal_an_independent_implementation(void **state)
-{
-    (void)state;
-    struct json_object *file = vectors_load("blake2b.json");
-    struct json_object *cases = vectors_member(file, "cases");
-    for (size_t i = 0; i < json_object_array_length(cases); i++) {
-        struct json_object *one = json_object_array_get_idx(cases, i);
-        const size_t length = (size_t)vectors_number(one, "length");
-        const size_t size = (size_t)vectors_number(one, "size");
-        uint8_t input[512];
-        uint8_t digest[64];
-        char text[129];
-        for (size_t b = 0; b < length; b++)
-            input[b] = (uint8_t)(7 * b + length);
-        blake2b(input, length, digest, size);
-        hex_encode_upper(digest, size, text);
-        assert_string_equal(text, vectors_text(one, "digest"));
-        struct blake2b hash;
-        blake2b_init(&hash, size);
-        for (size_t b = 0; b < length; b += 3)
-            blake2b_update(&hash, input + b, length - b < 3 ? length - b : 3);
-        blake2b_final(&hash, digest);
-        hex_encode_upper(digest, size, text);
-        assert_string_equal(text, vectors_text(one, "digest"));
-    }
-    json_object_put(file);
-}
 
 static void values_and_validity_equal_the_vectors(void **state)
 {
@@ -120,7 +91,6 @@ static void roots_are_64_digits_written_upper_case(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digests_of_every_length_equal_an_independent_implementation),
         cmocka_unit_test(values_and_validity_equal_the_vectors),
         cmocka_unit_test(the_short_cut_equals_the_full_hash),
         cmocka_unit_test(nonces_are_read_as_the_node_does),
