@@ -4,14 +4,16 @@
 
 #include "engine/engine.h"
 
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
-enum { ROUNDS = 2000 };
+enum { ROUNDS = 2000, PAUSE_US = 300 };
 
 struct ends {
     atomic_uint_fast64_t last_us;
-    atomic_uint count;
+    sem_t count;
 };
 
 static void on_end(void *context, const struct search_end *end)
@@ -19,14 +21,16 @@ static void on_end(void *context, const struct search_end *end)
     struct ends *ends = context;
     (void)end;
     atomic_store(&ends->last_us, clock_monotonic_us());
-    (void)atomic_fetch_add(&ends->count, 1);
+    (void)sem_post(&ends->count);
 }
 
-static void spin_us(uint64_t micros)
+/* Asleep, so that it takes no core from the engine. */
+static double wait_ends(struct ends *ends, unsigned count, uint64_t begin_us)
 {
-    const uint64_t until_us = clock_monotonic_us() + micros;
-    while (clock_monotonic_us() < until_us) {
-    }
+    for (unsigned i = 0; i < count; i++)
+        while (sem_wait(&ends->count) != 0) {
+        }
+    return (double)(atomic_load(&ends->last_us) - begin_us);
 }
 
 /* The next search begins on a thread when that has left the one before, and the first nonce meets
@@ -36,26 +40,20 @@ static double cancel_once(struct engine *engine, struct ends *ends, const struct
     struct error error;
     const search_id endless = engine_search(engine, root, UINT64_MAX, SEARCH_ONDEMAND, &error);
     (void)engine_search(engine, root, 0, SEARCH_ONDEMAND, &error);
-    const unsigned before = atomic_load(&ends->count);
-    spin_us(300);
+    (void)usleep(PAUSE_US);
     const uint64_t begin_us = clock_monotonic_us();
     (void)engine_cancel(engine, endless);
-    while (atomic_load(&ends->count) < before + 2) {
-    }
-    return (double)(atomic_load(&ends->last_us) - begin_us);
+    return wait_ends(ends, 2, begin_us);
 }
 
 /* The engine sleeps before, and the first batch finds. */
 static double begin_once(struct engine *engine, struct ends *ends, const struct root *root)
 {
     struct error error;
-    const unsigned before = atomic_load(&ends->count);
-    spin_us(300);
+    (void)usleep(PAUSE_US);
     const uint64_t begin_us = clock_monotonic_us();
     (void)engine_search(engine, root, 0, SEARCH_ONDEMAND, &error);
-    while (atomic_load(&ends->count) == before) {
-    }
-    return (double)(atomic_load(&ends->last_us) - begin_us);
+    return wait_ends(ends, 1, begin_us);
 }
 
 static void measure(const char *what,
@@ -74,14 +72,14 @@ static void measure(const char *what,
 
 int main(void)
 {
-    struct ends ends = {0};
+    static struct ends ends;
     struct error error;
     const struct device_choice device = {DEVICE_CPU, 1, NULL};
     struct engine *engine = engine_create(
         &(struct engine_options){
             .devices = &device, .device_count = 1, .on_end = on_end, .context = &ends},
         &error);
-    if (engine == NULL) {
+    if (engine == NULL || sem_init(&ends.count, 0, 0) != 0) {
         (void)fprintf(stderr, "%s\n", error.text);
         return 1;
     }

@@ -227,6 +227,8 @@ static int spawn_child(struct broker *broker, struct child *child)
         .args = (char **)(uintptr_t)arguments, /* libuv does not write to them */
         .stdio = stdio,
         .stdio_count = 3,
+        /* A session of its own: Ctrl-C at the terminal is for the hub, which still needs it. */
+        .flags = UV_PROCESS_DETACHED,
     };
     return uv_spawn(broker->loop, &child->process, &options);
 }

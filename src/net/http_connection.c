@@ -107,7 +107,8 @@ static bool write_later(struct http_connection *connection, const uv_buf_t *part
     return false;
 }
 
-/* Returns false, and closes, when the peer cannot take it. */
+/* Returns false, and closes, when the peer is gone or has left too much of earlier writes unread. A
+ * single answer may be of any size. */
 bool connection_write(struct http_connection *connection, const uv_buf_t *parts, unsigned count)
 {
     uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
@@ -116,14 +117,13 @@ bool connection_write(struct http_connection *connection, const uv_buf_t *parts,
         total += parts[i].len;
     if (connection->state == CONNECTION_CLOSING)
         return false;
-    int written = uv_try_write(stream, parts, count);
+    const bool full =
+        uv_stream_get_write_queue_size(stream) > connection->server->limits.unsent_bytes;
+    int written = full ? UV_ENOBUFS : uv_try_write(stream, parts, count);
     if (written == UV_EAGAIN)
         written = 0;
-    const bool full = written >= 0 && uv_stream_get_write_queue_size(stream) + total >
-                                          connection->server->limits.unsent_bytes + (size_t)written;
-    if (written < 0 || full ||
-        ((size_t)written < total &&
-         !write_later(connection, parts, count, total, (size_t)written))) {
+    if (written < 0 || ((size_t)written < total &&
+                        !write_later(connection, parts, count, total, (size_t)written))) {
         connection_close(connection);
         return false;
     }
