@@ -412,9 +412,11 @@ static bool open_database(struct sqlite_backend *backend, const char *path, stru
         return error_set(error, ERROR_SYSTEM, "cannot open %.160s: %s", path,
                          sqlite3_errmsg(backend->database));
     struct error reason;
+    /* Bringing the log into the file stalls a commit for milliseconds. Every 8,000 pages (32 MiB)
+     * instead of SQLite's 1,000 keeps that out of the slowest hundredth of the answers. */
     if (!execute(backend,
                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                 "PRAGMA trusted_schema = OFF;",
+                 "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 8000;",
                  "cannot set it up", &reason) ||
         !sqlite_schema_update(backend->database, &reason))
         return error_set(error, reason.code, "store %.100s: %.140s", path, reason.text);
