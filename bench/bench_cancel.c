@@ -75,11 +75,12 @@ int main(void)
     static struct ends ends;
     struct error error;
     const struct device_choice device = {DEVICE_CPU, 1, NULL};
+    (void)sem_init(&ends.count, 0, 0);
     struct engine *engine = engine_create(
         &(struct engine_options){
             .devices = &device, .device_count = 1, .on_end = on_end, .context = &ends},
         &error);
-    if (engine == NULL || sem_init(&ends.count, 0, 0) != 0) {
+    if (engine == NULL) {
         (void)fprintf(stderr, "%s\n", error.text);
         return 1;
     }

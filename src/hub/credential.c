@@ -14,6 +14,7 @@
 enum {
     KNOWN_MAX = 65536, /* Keys remembered as right: as many as there can be services. */
     REFUSED_MAX = 128, /* Keys remembered as wrong: the newest ones. */
+    FOUND_MAX = 32,    /* Outcomes that the thread remembers by itself. */
     KEY_MAX = 256,
 };
 
@@ -29,6 +30,7 @@ struct check {
     struct queue_item item;
     int64_t service_id;
     void *user;
+    uint64_t forgotten; /* The checker's count when the check began. */
     struct digest digest;
     char hash[KEY_HASH_SIZE];
     bool exists;
@@ -42,6 +44,19 @@ struct known {
     struct digest digest;
 };
 
+/* What the thread found lately, so that requests with one key that come together before its
+ * outcome is known pay for one slow check. It holds for the same key and the same hash for ever. */
+struct found {
+    struct digest digest;
+    char hash[KEY_HASH_SIZE];
+    bool good;
+};
+
+struct found_ring {
+    struct found of[FOUND_MAX];
+    size_t next;
+};
+
 struct credential_checker {
     uv_async_t wake;
     struct queue waiting;
@@ -50,6 +65,7 @@ struct credential_checker {
     bool started;
     atomic_bool stopping; /* The thread need not check what nobody waits for any more. */
     size_t outstanding;
+    uint64_t forgotten; /* How often a key has changed. */
     credential_done done;
     void *context;
     uint8_t secret[crypto_generichash_KEYBYTES];
@@ -112,6 +128,14 @@ static struct service_key table_key(int64_t service_id)
     return key;
 }
 
+static bool is_refused(const struct credential_checker *checker, const struct digest *digest)
+{
+    bool refused = false;
+    for (size_t i = 0; i < REFUSED_MAX; i++)
+        refused |= same(&checker->refused[i], digest);
+    return refused;
+}
+
 enum credential_memory credential_recall(struct credential_checker *checker, int64_t service_id,
                                          struct slice key)
 {
@@ -119,10 +143,7 @@ enum credential_memory credential_recall(struct credential_checker *checker, int
     const struct known *known = table_find(checker->known, table_key(service_id).bytes);
     if (known != NULL && same(&known->digest, &digest))
         return CREDENTIAL_GOOD;
-    bool refused = false;
-    for (size_t i = 0; i < REFUSED_MAX; i++)
-        refused |= same(&checker->refused[i], &digest);
-    return refused ? CREDENTIAL_BAD : CREDENTIAL_UNKNOWN;
+    return is_refused(checker, &digest) ? CREDENTIAL_BAD : CREDENTIAL_UNKNOWN;
 }
 
 static void remember_good(struct credential_checker *checker, int64_t service_id,
@@ -143,6 +164,8 @@ static void remember_good(struct credential_checker *checker, int64_t service_id
 
 static void remember_bad(struct credential_checker *checker, const struct digest *digest)
 {
+    if (is_refused(checker, digest))
+        return;
     checker->refused[checker->refused_next] = *digest;
     checker->refused_next = (checker->refused_next + 1) % REFUSED_MAX;
 }
@@ -151,25 +174,51 @@ void credential_forget(struct credential_checker *checker, int64_t service_id)
 {
     free(table_remove(checker->known, table_key(service_id).bytes));
     memset(checker->refused, 0, sizeof checker->refused);
+    checker->forgotten++;
+}
+
+static bool verify_once(struct found_ring *ring, const struct check *check)
+{
+    for (size_t i = 0; i < FOUND_MAX; i++) {
+        const struct found *found = &ring->of[i];
+        if (same(&found->digest, &check->digest) && strcmp(found->hash, check->hash) == 0)
+            return found->good;
+    }
+    struct found *found = &ring->of[ring->next];
+    const struct slice key = {check->key, check->key_length};
+    ring->next = (ring->next + 1) % FOUND_MAX;
+    found->digest = check->digest;
+    memcpy(found->hash, check->hash, sizeof found->hash);
+    found->good = credential_verify(key, check->hash) && check->exists;
+    return found->good;
 }
 
 static void *run_checks(void *argument)
 {
     struct credential_checker *checker = argument;
+    struct found_ring ring = {0};
     struct queue_item *item;
     while ((item = queue_wait_all(&checker->waiting)) != NULL) {
         while (item != NULL) {
             struct check *check = (struct check *)(void *)item;
             item = item->next;
-            const struct slice key = {check->key, check->key_length};
-            check->good = !atomic_load(&checker->stopping) && credential_verify(key, check->hash) &&
-                          check->exists;
+            check->good = !atomic_load(&checker->stopping) && verify_once(&ring, check);
             sodium_memzero(check->key, sizeof check->key);
             if (queue_push(&checker->ended, &check->item))
                 (void)uv_async_send(&checker->wake);
         }
     }
     return NULL;
+}
+
+static void remember(struct credential_checker *checker, const struct check *check)
+{
+    if (check->forgotten != checker->forgotten)
+        return; /* it was checked against a hash that may be of yesterday */
+    if (check->good)
+        remember_good(checker, check->service_id, &check->digest);
+    else
+        remember_bad(checker, &check->digest);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -180,11 +229,9 @@ static void on_wake(uv_async_t *wake)
         struct check *check = (struct check *)(void *)item;
         item = item->next;
         checker->outstanding--;
-        if (check->good)
-            remember_good(checker, check->service_id, &check->digest);
-        else
-            remember_bad(checker, &check->digest);
-        checker->done(checker->context, check->user, check->good);
+        remember(checker, check);
+        if (!atomic_load(&checker->stopping)) /* done may have destroyed the checker */
+            checker->done(checker->context, check->user, check->good);
         free(check);
     }
 }
@@ -203,6 +250,11 @@ static struct credential_checker *allocate(struct error *error)
 {
     uint8_t seed[TABLE_SEED_SIZE];
     char key[CREDENTIAL_KEY_SIZE];
+    /* libsodium asks for this before all else; to repeat it does no harm. */
+    if (sodium_init() < 0) {
+        (void)error_set(error, ERROR_SYSTEM, "libsodium cannot start");
+        return NULL;
+    }
     struct credential_checker *checker = calloc(1, sizeof *checker);
     if (checker == NULL) {
         (void)error_set(error, ERROR_MEMORY, "no memory to check keys");
@@ -304,6 +356,7 @@ bool credential_check(struct credential_checker *checker, int64_t service_id, st
         return error_set(error, ERROR_MEMORY, "no memory to check a key");
     check->service_id = service_id;
     check->user = user;
+    check->forgotten = checker->forgotten;
     check->digest = digest_key(checker, service_id, key);
     check->exists = hash != NULL;
     memcpy(check->hash, hash != NULL ? hash : checker->dummy_hash, sizeof check->hash);

@@ -4,6 +4,9 @@
  * A key is 256 random bits, shown once. What is stored is its Argon2id hash. The first request with
  * a key pays for the slow check on a thread of its own; the result is remembered as a keyed digest,
  * so that every later request costs well under a microsecond. Comparisons take constant time.
+ *
+ * The loop's thread owns a checker and is the only one that calls it; the checker's own thread sees
+ * nothing but the queue of checks. Keys are copied into a check and wiped when it has been made.
  */
 #ifndef DPOW_HUB_CREDENTIAL_H
 #define DPOW_HUB_CREDENTIAL_H
@@ -20,13 +23,13 @@ enum {
     CREDENTIAL_DIGEST_SIZE = 32,
 };
 
-/** Makes a new key. */
+/** Makes a new key: 256 random bits as upper-case digits. The caller wipes it. Any thread. */
 void credential_generate(char key[CREDENTIAL_KEY_SIZE]);
 
-/** Hashes a key slowly under a random salt (about 10 ms, 8 MiB). */
+/** Hashes a key slowly under a random salt (about 10 ms, 8 MiB); ERROR_MEMORY. Any thread. */
 bool credential_hash(const char *key, char hash[KEY_HASH_SIZE], struct error *error);
 
-/** Checks a key against a stored hash; as slow as credential_hash(). */
+/** Checks a key against a stored hash; as slow as credential_hash(). Any thread. */
 bool credential_verify(struct slice key, const char *hash);
 
 /** What is remembered of a key. */
@@ -45,7 +48,10 @@ typedef void (*credential_done)(void *context, void *user, bool good);
 struct credential_checker *credential_checker_create(uv_loop_t *loop, credential_done done,
                                                      void *context, struct error *error);
 
-/** Ends the thread; checks that have not ended are forgotten, done is not called for them. */
+/**
+ * Ends the thread, waiting for the one check it may be making; checks that have not ended are
+ * forgotten, done is not called for them. The loop must run once more to free what is left.
+ */
 void credential_checker_destroy(struct credential_checker *checker);
 
 /**
@@ -56,15 +62,21 @@ enum credential_memory credential_recall(struct credential_checker *checker, int
                                          struct slice key);
 
 /**
- * Starts a slow check and remembers its outcome; done follows.
+ * Starts a slow check and remembers its outcome; done follows, never from within this call. Checks
+ * of one key that wait together, as after a start, cost one slow hash.
+ * @param key at most 256 bytes, copied
  * @param hash the service's; NULL for a name that does not exist, which takes as long to refuse
  * @param user given back to done
- * @return false with ERROR_LIMIT if CREDENTIAL_CHECKS_MAX are waiting, or ERROR_MEMORY
+ * @return false with ERROR_LIMIT if CREDENTIAL_CHECKS_MAX are waiting, ERROR_INVALID if the key is
+ *         too long, or ERROR_MEMORY
  */
 bool credential_check(struct credential_checker *checker, int64_t service_id, struct slice key,
                       const char *hash, void *user, struct error *error);
 
-/** Forgets what is remembered of a service: its key has changed. */
+/**
+ * Forgets what is remembered of a service: its key has changed. The outcomes of checks that have
+ * not ended are told but not remembered.
+ */
 void credential_forget(struct credential_checker *checker, int64_t service_id);
 
 #endif

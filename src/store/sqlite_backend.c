@@ -47,6 +47,9 @@ static const char *const statement_texts[STATEMENTS] = {
                     " (SELECT root FROM works WHERE expires_ms <= ?1 LIMIT ?2)",
 };
 
+/* How long a commit waits for another process that reads the file, such as a backup. */
+enum { BUSY_TIMEOUT_MS = 1000 };
+
 struct sqlite_backend {
     struct store_backend common;
     sqlite3 *database;
@@ -138,13 +141,18 @@ static bool add_to_client(struct sqlite_backend *backend, struct store_op *op, s
     (void)sqlite3_bind_int(statement, 2, ondemand ? 0 : 1);
     (void)sqlite3_bind_int(statement, 3, ondemand ? 1 : 0);
     (void)sqlite3_bind_int64(statement, 4, op->work.record.solved_ms);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        totals->rewarded.of[WORK_PRECACHE] = (uint64_t)sqlite3_column_int64(statement, 0);
-        totals->rewarded.of[WORK_ONDEMAND] = (uint64_t)sqlite3_column_int64(statement, 1);
-        totals->has_snapshot = sqlite3_column_type(statement, 2) != SQLITE_NULL;
-        totals->snapshot.of[WORK_PRECACHE] = (uint64_t)sqlite3_column_int64(statement, 2);
-        totals->snapshot.of[WORK_ONDEMAND] = (uint64_t)sqlite3_column_int64(statement, 3);
+    /* To step on after a failure would run the statement again, and outside the transaction if
+     * SQLite has rolled it back. */
+    if (sqlite3_step(statement) != SQLITE_ROW) {
+        (void)sqlite_failed(backend->database, "cannot write", error);
+        (void)sqlite3_reset(statement);
+        return false;
     }
+    totals->rewarded.of[WORK_PRECACHE] = (uint64_t)sqlite3_column_int64(statement, 0);
+    totals->rewarded.of[WORK_ONDEMAND] = (uint64_t)sqlite3_column_int64(statement, 1);
+    totals->has_snapshot = sqlite3_column_type(statement, 2) != SQLITE_NULL;
+    totals->snapshot.of[WORK_PRECACHE] = (uint64_t)sqlite3_column_int64(statement, 2);
+    totals->snapshot.of[WORK_ONDEMAND] = (uint64_t)sqlite3_column_int64(statement, 3);
     return run(backend, CLIENT_ADD, error);
 }
 
@@ -396,9 +404,38 @@ static bool take_lock(struct sqlite_backend *backend, const char *path, struct e
     backend->lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (backend->lock < 0)
         return error_set(error, ERROR_SYSTEM, "cannot open %.160s: %s", lock_path, strerror(errno));
-    if (flock(backend->lock, LOCK_EX | LOCK_NB) != 0)
+    if (flock(backend->lock, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno == EWOULDBLOCK)
         return error_set(error, ERROR_EXISTS,
                          "%.160s is in use: another dpow process works on this store", path);
+    return error_set(error, ERROR_SYSTEM, "cannot lock %.160s: %s", lock_path, strerror(errno));
+}
+
+/* Some file systems cannot have a write-ahead log; SQLite then goes on without and says so only
+ * here. */
+static bool use_write_ahead_log(struct sqlite_backend *backend, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (!prepare(backend, "PRAGMA journal_mode = WAL", &statement, error))
+        return false;
+    const int status = sqlite3_step(statement);
+    const unsigned char *mode = status == SQLITE_ROW ? sqlite3_column_text(statement, 0) : NULL;
+    const bool good = mode != NULL && strcmp((const char *)mode, "wal") == 0;
+    if (status != SQLITE_ROW)
+        (void)sqlite_failed(backend->database, "cannot use a write-ahead log", error);
+    else if (!good)
+        (void)error_set(error, ERROR_SYSTEM, "its file system cannot have a write-ahead log");
+    (void)sqlite3_finalize(statement);
+    return good;
+}
+
+static bool prepare_all(struct sqlite_backend *backend, struct error *error)
+{
+    for (int i = 0; i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(backend->database, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &backend->statements[i], NULL) != SQLITE_OK)
+            return sqlite_failed(backend->database, "its tables are damaged", error);
     return true;
 }
 
@@ -412,19 +449,18 @@ static bool open_database(struct sqlite_backend *backend, const char *path, stru
         return error_set(error, ERROR_SYSTEM, "cannot open %.160s: %s", path,
                          sqlite3_errmsg(backend->database));
     struct error reason;
+    /* What is not ours is refused before anything in the file is changed. */
+    (void)sqlite3_busy_timeout(backend->database, BUSY_TIMEOUT_MS);
     /* Bringing the log into the file stalls a commit for milliseconds. Every 8,000 pages (32 MiB)
      * instead of SQLite's 1,000 keeps that out of the slowest hundredth of the answers. */
-    if (!execute(backend,
-                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                 "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 8000;",
-                 "cannot set it up", &reason) ||
-        !sqlite_schema_update(backend->database, &reason))
-        return error_set(error, reason.code, "store %.100s: %.140s", path, reason.text);
-    for (int i = 0; i < STATEMENTS; i++)
-        if (sqlite3_prepare_v3(backend->database, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                               &backend->statements[i], NULL) != SQLITE_OK)
-            return sqlite_failed(backend->database, "the store's tables are damaged", error);
-    return true;
+    if (execute(backend,
+                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+                "PRAGMA wal_autocheckpoint = 8000;",
+                "cannot set it up", &reason) &&
+        sqlite_schema_update(backend->database, &reason) && use_write_ahead_log(backend, &reason) &&
+        prepare_all(backend, &reason))
+        return true;
+    return error_set(error, reason.code, "store %.100s: %.140s", path, reason.text);
 }
 
 struct store_backend *sqlite_backend_open(const char *path, struct error *error)
@@ -440,6 +476,11 @@ struct store_backend *sqlite_backend_open(const char *path, struct error *error)
         .each_work = each_work,
         .totals = totals,
     };
+    /* To SQLite an empty name and one that begins with a colon are no files (":memory:"). */
+    if (path[0] == '\0' || path[0] == ':') {
+        (void)error_set(error, ERROR_INVALID, "store: sqlite:PATH must name a file");
+        return NULL;
+    }
     struct sqlite_backend *backend = calloc(1, sizeof *backend);
     if (backend == NULL) {
         (void)error_set(error, ERROR_MEMORY, "no memory for the store");

@@ -70,16 +70,18 @@ bool sqlite_failed(sqlite3 *database, const char *doing, struct error *error)
     return error_set(error, ERROR_SYSTEM, "%s: %s", doing, sqlite3_errmsg(database));
 }
 
-static bool read_version(sqlite3 *database, int *version, struct error *error)
+static bool read_number(sqlite3 *database, const char *text, int *number, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(database, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(database, text, -1, &statement, NULL) != SQLITE_OK)
         return sqlite_failed(database, "cannot read the schema's version", error);
     const bool good = sqlite3_step(statement) == SQLITE_ROW;
     if (good)
-        *version = sqlite3_column_int(statement, 0);
+        *number = sqlite3_column_int(statement, 0);
+    else
+        (void)sqlite_failed(database, "cannot read the schema's version", error);
     (void)sqlite3_finalize(statement);
-    return good || sqlite_failed(database, "cannot read the schema's version", error);
+    return good;
 }
 
 static bool migrate(sqlite3 *database, int from, struct error *error)
@@ -105,8 +107,12 @@ static bool migrate(sqlite3 *database, int from, struct error *error)
 bool sqlite_schema_update(sqlite3 *database, struct error *error)
 {
     int version = 0;
-    if (!read_version(database, &version, error))
+    int tables = 0;
+    if (!read_number(database, "PRAGMA user_version", &version, error) ||
+        !read_number(database, "SELECT count(*) FROM sqlite_schema", &tables, error))
         return false;
+    if (version == 0 && tables > 0)
+        return error_set(error, ERROR_INVALID, "it is the database of another program");
     if (version < 0 || version > VERSION)
         return error_set(error, ERROR_INVALID,
                          "the database has schema version %d; this program knows up to %d: use a "

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "store/store_backend.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@ enum {
     RETRY_FIRST_MS = 50,
     RETRY_LAST_MS = 1000,
     PURGE_PAUSE_MS = 60000,
+    PURGE_NEXT_MS = 1000, /* When a step has left some: a step is short, so that commits go on. */
     PURGE_ROWS = 1000,
 };
 
@@ -24,8 +24,9 @@ struct store {
     struct queue done;
     pthread_t writer;
     bool started;
-    bool failing;      /* The writer's: commits fail at present. */
-    int64_t purged_ms; /* The writer's: when works were last purged, monotonic. */
+    bool failing;         /* The writer's: commits fail at present. */
+    bool gave_up;         /* The writer's: patience ran out, nothing is committed any more. */
+    uint64_t purge_at_us; /* The writer's: when works may be purged next, monotonic. */
 
     pthread_mutex_t mutex; /* Guards the two fields below; the condition ends a retry's pause. */
     pthread_cond_t stop_changed;
@@ -131,13 +132,19 @@ static void set_health(struct store *store, const char *reason)
 /* Sleeps before another try; false when the store is being stopped and patience has run out. */
 static bool pause_before_retry(struct store *store, uint64_t pause_ms)
 {
-    const uint64_t until_us = clock_monotonic_us() + pause_ms * 1000;
-    const struct timespec until = {(time_t)(until_us / 1000000), (long)(until_us % 1000000 * 1000)};
+    const uint64_t retry_us = clock_monotonic_us() + pause_ms * 1000;
     (void)pthread_mutex_lock(&store->mutex);
-    int status = 0;
-    while (status != ETIMEDOUT && !(store->stopping && clock_monotonic_us() >= store->give_up_us))
-        status = pthread_cond_timedwait(&store->stop_changed, &store->mutex, &until);
-    const bool patient = !store->stopping || clock_monotonic_us() < store->give_up_us;
+    uint64_t now_us;
+    while ((now_us = clock_monotonic_us()) < retry_us) {
+        const bool hurried = store->stopping && store->give_up_us < retry_us;
+        const uint64_t until_us = hurried ? store->give_up_us : retry_us;
+        if (now_us >= until_us)
+            break;
+        const struct timespec until = {(time_t)(until_us / 1000000),
+                                       (long)(until_us % 1000000 * 1000)};
+        (void)pthread_cond_timedwait(&store->stop_changed, &store->mutex, &until);
+    }
+    const bool patient = !store->stopping || now_us < store->give_up_us;
     (void)pthread_mutex_unlock(&store->mutex);
     return patient;
 }
@@ -174,12 +181,14 @@ static void purge_sometimes(struct store *store)
 {
     struct error error;
     size_t purged;
-    const int64_t now_ms = (int64_t)(clock_monotonic_us() / 1000);
-    if (store->purged_ms != 0 && now_ms - store->purged_ms < PURGE_PAUSE_MS)
+    const uint64_t now_us = clock_monotonic_us();
+    if (now_us < store->purge_at_us || store->gave_up)
         return;
-    store->purged_ms = now_ms;
+    store->purge_at_us = now_us + (uint64_t)PURGE_PAUSE_MS * 1000;
     if (!store->backend->ops->purge(store->backend, clock_wall_ms(), PURGE_ROWS, &purged, &error))
         log_write(&store->log, LOG_WARNING, "cannot delete expired works: %s", error.text);
+    else if (purged == PURGE_ROWS)
+        store->purge_at_us = now_us + (uint64_t)PURGE_NEXT_MS * 1000;
 }
 
 static void *write_all(void *argument)
@@ -188,7 +197,9 @@ static void *write_all(void *argument)
     struct queue_item *first;
     while ((first = queue_wait_all(&store->submitted)) != NULL) {
         struct store_op *ops = (struct store_op *)(void *)first;
-        hand_back(store, ops, commit_all(store, ops));
+        /* What comes after an abandoned operation may build upon it and is abandoned as well. */
+        store->gave_up = store->gave_up || !commit_all(store, ops);
+        hand_back(store, ops, !store->gave_up);
         purge_sometimes(store);
     }
     return NULL;

@@ -78,7 +78,8 @@ enum store_op_kind {
 /** How an operation ended. */
 enum store_status {
     STORE_DONE,     /**< Durable. */
-    STORE_CONFLICT, /**< Nothing was changed: what it adds exists already (durable as it stands). */
+    STORE_CONFLICT, /**< Nothing was changed: what it adds exists already (durable as it stands), or
+                         what it counts for does not exist. */
     STORE_ABANDONED, /**< The store was closed before the operation could be made durable. */
 };
 
@@ -135,12 +136,15 @@ bool store_each_service(struct store *store,
                         bool (*visit)(void *context, const struct service_record *service),
                         void *context, struct error *error);
 
-/** Works that expire after now_ms, newest first, at most limit. */
+/**
+ * Works that expire after now_ms, newest first, at most limit; before store_start(). The value is
+ * computed anew from the nonce; the threshold is 0, only rewards keep it.
+ */
 bool store_each_work(struct store *store, int64_t now_ms, size_t limit,
                      bool (*visit)(void *context, const struct work_record *work), void *context,
                      struct error *error);
 
-/** The pool's totals of rewarded works (`stats:*` of the original). */
+/** The pool's totals of rewarded works (`stats:*` of the original); before store_start(). */
 bool store_totals(struct store *store, struct work_counts *totals, struct error *error);
 
 /** Applies one operation on the caller's thread, before store_start(); it is durable on success. */
@@ -149,7 +153,10 @@ bool store_apply(struct store *store, struct store_op *op, struct error *error);
 /** Starts the writer thread. */
 bool store_start(struct store *store, const struct store_callbacks *callbacks, struct error *error);
 
-/** Hands an operation to the writer. Any thread; never blocks for the disk. */
+/**
+ * Hands an operation to the writer. Any thread, also before store_start(); never blocks for the
+ * disk.
+ */
 void store_submit(struct store *store, struct store_op *op);
 
 /** The operations that ended since the last call, in order of submission; NULL if there are none.
@@ -164,7 +171,8 @@ static inline struct store_op *store_op_next(const struct store_op *op)
 
 /**
  * Waits until everything submitted is durable, or for at most patience_ms if commits fail; stops
- * the writer. What is left is handed back as STORE_ABANDONED by store_take_done().
+ * the writer. What is left, from the first operation that could not be committed on, is handed back
+ * as STORE_ABANDONED by store_take_done(). The opener's thread; nobody may submit any more.
  */
 void store_stop(struct store *store, uint64_t patience_ms);
 

@@ -117,6 +117,42 @@ static void on_demand_goes_first_and_interrupts_precache(void **state)
     engine_destroy(engine);
 }
 
+static void an_interrupted_search_goes_on_and_is_found(void **state)
+{
+    (void)state;
+    enum { INTERRUPTIONS = 50 };
+    const uint64_t threshold = UINT64_MAX << 42; /* 2^22 tries expected */
+    struct engine *engine = start(2);
+    const search_id long_one = search(engine, 1, threshold, SEARCH_PRECACHE);
+    wait_until_searching(engine);
+    for (uint64_t i = 0; i < INTERRUPTIONS; i++)
+        (void)search(engine, 100 + i, 0xfff0000000000000, SEARCH_ONDEMAND);
+    wait_for(INTERRUPTIONS + 1);
+    engine_destroy(engine);
+    assert_int_equal(record.count, INTERRUPTIONS + 1);
+    for (size_t i = 0; i < record.count; i++) {
+        assert_int_equal(record.ends[i].outcome, SEARCH_FOUND);
+        if (record.ends[i].id == long_one)
+            assert_true(record.ends[i].value >= threshold);
+    }
+}
+
+static void an_interrupted_search_can_be_cancelled_and_keeps_its_count(void **state)
+{
+    (void)state;
+    struct engine *engine = start(1);
+    const search_id interrupted = search(engine, 1, UINT64_MAX, SEARCH_PRECACHE);
+    wait_until_searching(engine);
+    const search_id running = search(engine, 2, UINT64_MAX, SEARCH_ONDEMAND);
+    assert_true(engine_cancel(engine, interrupted));
+    assert_int_equal(record.count, 1);
+    assert_true(record.ends[0].id == interrupted);
+    assert_true(record.ends[0].hashes > 0);
+    assert_true(engine_cancel(engine, running));
+    assert_int_equal(record.count, 2);
+    engine_destroy(engine);
+}
+
 static void searches_of_a_class_end_in_order_of_arrival(void **state)
 {
     (void)state;
@@ -296,6 +332,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_found_meets_the_threshold),
         cmocka_unit_test(on_demand_goes_first_and_interrupts_precache),
+        cmocka_unit_test(an_interrupted_search_goes_on_and_is_found),
+        cmocka_unit_test(an_interrupted_search_can_be_cancelled_and_keeps_its_count),
         cmocka_unit_test(searches_of_a_class_end_in_order_of_arrival),
         cmocka_unit_test(a_cancel_ends_a_search_that_runs_or_waits_and_no_other),
         cmocka_unit_test(ending_the_engine_cancels_all_that_is_in_hand),

@@ -7,6 +7,7 @@
 
 struct outcome {
     unsigned count;
+    unsigned good_ones;
     void *user;
     bool good;
 };
@@ -17,6 +18,7 @@ static void on_done(void *context, void *user, bool good)
     outcome->count++;
     outcome->user = user;
     outcome->good = good;
+    outcome->good_ones += good ? 1 : 0;
 }
 
 struct fixture {
@@ -111,6 +113,70 @@ static void a_service_that_does_not_exist_is_checked_and_refused(void **state)
     assert_int_equal(credential_recall(fixture.checker, 0, slice_of(fixture.key)), CREDENTIAL_BAD);
 }
 
+static void a_check_that_a_change_of_key_overtakes_is_not_remembered(void **state)
+{
+    (void)state;
+    struct error error;
+    assert_true(
+        credential_check(fixture.checker, 1, slice_of(fixture.key), fixture.hash, NULL, &error));
+    credential_forget(fixture.checker, 1);
+    while (fixture.outcome.count == 0)
+        (void)uv_run(&fixture.loop, UV_RUN_ONCE);
+    assert_true(fixture.outcome.good);
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)),
+                     CREDENTIAL_UNKNOWN);
+}
+
+static void a_key_is_checked_anew_against_a_changed_hash(void **state)
+{
+    (void)state;
+    struct error error;
+    char other[CREDENTIAL_KEY_SIZE];
+    char changed[KEY_HASH_SIZE];
+    credential_generate(other);
+    assert_true(credential_hash(other, changed, &error));
+    assert_true(check(1, fixture.key, fixture.hash));
+    credential_forget(fixture.checker, 1);
+    assert_false(check(1, fixture.key, changed));
+    assert_true(check(1, other, changed));
+}
+
+static void checks_that_wait_together_end_as_each_would_alone(void **state)
+{
+    static char keys[2][CREDENTIAL_KEY_SIZE];
+    (void)state;
+    struct error error;
+    memcpy(keys[0], fixture.key, sizeof keys[0]);
+    credential_generate(keys[1]);
+    for (unsigned i = 0; i < 99; i++) {
+        const unsigned which = i % 3;
+        const char *key = keys[which == 1 ? 1 : 0];
+        const char *hash = which == 2 ? NULL : fixture.hash;
+        assert_true(credential_check(fixture.checker, which == 2 ? 0 : 1, slice_of(key), hash, NULL,
+                                     &error));
+    }
+    while (fixture.outcome.count < 99)
+        (void)uv_run(&fixture.loop, UV_RUN_ONCE);
+    assert_int_equal(fixture.outcome.good_ones, 33);
+}
+
+static void a_key_of_any_length_is_recalled_and_a_long_one_is_not_checked(void **state)
+{
+    (void)state;
+    struct error error;
+    char text[257];
+    memset(text, 'A', sizeof text);
+    const struct slice longest = {text, 256};
+    const struct slice longer = {text, 257};
+    assert_int_equal(credential_recall(fixture.checker, 1, longer), CREDENTIAL_UNKNOWN);
+    assert_false(credential_check(fixture.checker, 1, longer, fixture.hash, NULL, &error));
+    assert_int_equal(error.code, ERROR_INVALID);
+    assert_true(credential_check(fixture.checker, 1, longest, fixture.hash, NULL, &error));
+    while (fixture.outcome.count == 0)
+        (void)uv_run(&fixture.loop, UV_RUN_ONCE);
+    assert_int_equal(credential_recall(fixture.checker, 1, longest), CREDENTIAL_BAD);
+}
+
 static void only_so_many_checks_wait(void **state)
 {
     (void)state;
@@ -130,6 +196,10 @@ int main(void)
         TEST(a_right_key_is_remembered_for_its_service_only),
         TEST(a_wrong_key_is_remembered_and_does_not_shadow_the_right_one),
         TEST(a_service_that_does_not_exist_is_checked_and_refused),
+        TEST(a_check_that_a_change_of_key_overtakes_is_not_remembered),
+        TEST(a_key_is_checked_anew_against_a_changed_hash),
+        TEST(checks_that_wait_together_end_as_each_would_alone),
+        TEST(a_key_of_any_length_is_recalled_and_a_long_one_is_not_checked),
         TEST(only_so_many_checks_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,6 +320,45 @@ static void every_total_can_be_recomputed_from_the_rewards(void **state)
                      0);
 }
 
+static void expired_works_are_deleted_and_their_rewards_are_not(void **state)
+{
+    struct place *place = *state;
+    struct store_op expired = work_op(1, 1, 1, 2000);
+    struct store_op current = work_op(2, 2, 1, FUTURE_MS);
+    start_store(place);
+    run(place, &expired);
+    store_stop(place->store, 0);
+    assert_int_equal(query(place->path, "SELECT count(*) FROM works"), 0);
+    reopen(place);
+    start_store(place);
+    run(place, &current);
+    store_stop(place->store, 0);
+    assert_int_equal(query(place->path, "SELECT count(*) FROM works"), 1);
+    assert_int_equal(query(place->path, "SELECT count(*) FROM rewards"), 2);
+    assert_int_equal(query(place->path, "SELECT sum(ondemand) FROM clients"), 2);
+}
+
+static void operations_come_back_in_the_order_of_submission(void **state)
+{
+    static struct store_op ops[500];
+    struct place *place = *state;
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        ops[i] = work_op(1, i, 1, FUTURE_MS);
+        ops[i].token = i;
+        store_submit(place->store, &ops[i]);
+    }
+    start_store(place);
+    store_stop(place->store, 0);
+    uint64_t next = 0;
+    for (struct store_op *op = store_take_done(place->store); op != NULL; op = store_op_next(op)) {
+        assert_int_equal(op->token, next++);
+        assert_int_equal(op->status, STORE_DONE);
+        assert_int_equal(op->work.totals.rewarded.of[WORK_ONDEMAND], next);
+    }
+    assert_int_equal(next, COUNT(ops));
+    assert_int_equal(place->wakes, 1);
+}
+
 static void an_operation_can_be_applied_without_the_thread(void **state)
 {
     struct place *place = *state;
@@ -363,6 +402,41 @@ static void what_cannot_be_opened_is_refused_with_the_reason(void **state)
     assert_int_equal(fclose(file), 0);
     assert_null(store_open(place->url, &quiet, &error));
     assert_non_null(strstr(error.text, "not a database"));
+}
+
+static void another_program_s_database_is_refused_and_left_as_it_is(void **state)
+{
+    struct place *place = *state;
+    struct error error;
+    sqlite3 *database;
+    char path[160];
+    char url[192];
+    (void)snprintf(path, sizeof path, "%s/other.db", place->directory);
+    (void)snprintf(url, sizeof url, "sqlite:%s", path);
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(database, "CREATE TABLE bookmarks (url TEXT)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    (void)sqlite3_close(database);
+    assert_null(store_open(url, &quiet, &error));
+    assert_non_null(strstr(error.text, "another program"));
+    assert_non_null(strstr(error.text, path));
+    assert_int_equal(query(path, "SELECT count(*) FROM sqlite_schema"), 1);
+    assert_int_equal(
+        query(path, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'delete'"), 1);
+    assert_int_equal(unlink(path), 0);
+    (void)strncat(path, ".lock", sizeof path - strlen(path) - 1);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void a_url_must_name_a_file(void **state)
+{
+    static const char *const urls[] = {"sqlite:", "sqlite::memory:"};
+    struct error error;
+    (void)state;
+    for (size_t i = 0; i < COUNT(urls); i++) {
+        assert_null(store_open(urls[i], &quiet, &error));
+        assert_non_null(strstr(error.text, "must name a file"));
+    }
 }
 
 static void the_file_is_for_its_owner_only(void **state)
@@ -416,21 +490,30 @@ static void what_is_left_when_patience_ends_is_handed_back_as_abandoned(void **s
     (void)signal(SIGXFSZ, SIG_IGN);
     start_store(place);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    struct store_op op = work_op(1, 1, 1, FUTURE_MS + 5000);
-    store_submit(place->store, &op);
+    struct store_op ops[3];
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        ops[i] = work_op(1, i, 1, FUTURE_MS + 5000);
+        store_submit(place->store, &ops[i]);
+    }
     store_stop(place->store, 100);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_ptr_equal(store_take_done(place->store), &op);
-    assert_int_equal(op.status, STORE_ABANDONED);
+    const struct store_op *op = store_take_done(place->store);
+    for (size_t i = 0; i < COUNT(ops); i++, op = store_op_next(op)) {
+        assert_ptr_equal(op, &ops[i]);
+        assert_int_equal(op->status, STORE_ABANDONED);
+    }
+    assert_null(op);
+    reopen(place);
+    assert_int_equal(query(place->path, "SELECT count(*) FROM rewards"), 0);
 }
 
-/* The child: submits works without end and tells, one byte each, those that are handed back. */
-static void submit_and_tell(struct place *place, int told)
+/* The child: submits works without end, of nonces that no child before it has used, and tells
+ * those that are handed back. */
+static void submit_and_tell(struct place *place, uint64_t next, int told)
 {
     static struct store_op ops[256];
     open_store(place);
     start_store(place);
-    uint64_t next = 0;
     for (size_t i = 0; i < COUNT(ops); i++) {
         ops[i] = work_op(0, next++, 1, FUTURE_MS);
         ops[i].token = next - 1;
@@ -441,7 +524,8 @@ static void submit_and_tell(struct place *place, int told)
         for (struct store_op *op = store_take_done(place->store); op != NULL; op = following) {
             following = store_op_next(op);
             const uint64_t token = op->token;
-            if (op->status != STORE_DONE || write(told, &token, sizeof token) != sizeof token)
+            if (op->status != STORE_DONE || !op->work.rewarded ||
+                write(told, &token, sizeof token) != sizeof token)
                 _exit(1);
             *op = work_op(0, next, 1, FUTURE_MS);
             op->token = next++;
@@ -457,18 +541,19 @@ static void what_was_told_survives_a_kill_at_any_moment(void **state)
     random_seed(&random, 8);
     store_close(place->store);
     place->store = NULL;
-    for (int round = 0; round < 10; round++) {
+    uint64_t first = 0;
+    for (int round = 0; round < 20; round++) {
         int told[2];
         char text[128];
         assert_int_equal(pipe(told), 0);
         const pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0)
-            submit_and_tell(place, told[1]);
+            submit_and_tell(place, first, told[1]);
         (void)close(told[1]);
         uint64_t token;
-        uint64_t last = 0;
-        const uint64_t enough = 50 + random_below(&random, 2000);
+        uint64_t last = first;
+        const uint64_t enough = first + 50 + random_below(&random, 2000);
         while (last < enough && read(told[0], &token, sizeof token) == sizeof token)
             last = token;
         (void)kill(child, SIGKILL);
@@ -480,9 +565,14 @@ static void what_was_told_survives_a_kill_at_any_moment(void **state)
         open_store(place);
         store_close(place->store);
         place->store = NULL;
-        (void)snprintf(text, sizeof text, "SELECT count(*) FROM rewards WHERE nonce <= x'%016llx'",
-                       (unsigned long long)last);
-        assert_int_equal(query(place->path, text), (int64_t)last + 1);
+        (void)snprintf(text, sizeof text,
+                       "SELECT count(*) FROM rewards WHERE nonce BETWEEN x'%016llx' AND x'%016llx'",
+                       (unsigned long long)first, (unsigned long long)last);
+        assert_int_equal(query(place->path, text), (int64_t)(last - first + 1));
+        const int64_t rewards = query(place->path, "SELECT count(*) FROM rewards");
+        assert_int_equal(query(place->path, "SELECT sum(ondemand) FROM clients"), rewards);
+        assert_int_equal(query(place->path, "SELECT sum(rewarded) FROM totals"), rewards);
+        first = last + 100000; /* more than a child can have in hand untold */
     }
 }
 
@@ -495,8 +585,12 @@ int main(void)
         TEST(a_work_is_rewarded_once_and_its_totals_come_back),
         TEST(the_best_work_of_a_root_is_kept_until_it_expires),
         TEST(every_total_can_be_recomputed_from_the_rewards),
+        TEST(expired_works_are_deleted_and_their_rewards_are_not),
+        TEST(operations_come_back_in_the_order_of_submission),
         TEST(an_operation_can_be_applied_without_the_thread),
         TEST(what_cannot_be_opened_is_refused_with_the_reason),
+        TEST(another_program_s_database_is_refused_and_left_as_it_is),
+        TEST(a_url_must_name_a_file),
         TEST(the_file_is_for_its_owner_only),
         TEST(work_that_cannot_be_committed_waits_until_it_can),
         TEST(what_is_left_when_patience_ends_is_handed_back_as_abandoned),
