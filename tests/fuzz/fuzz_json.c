@@ -1,7 +1,8 @@
 /* The JSON reader against another one: what ours accepts, json-c accepts too, with as many members
- * and equal strings. The one exception: json-c cuts names at a NUL, so objects with such a name are
- * compared no further. And the reader accepts whatever the writer makes of any bytes, and gives
- * them back if they are UTF-8. */
+ * and equal strings. The exceptions: json-c cuts names at a NUL, and takes an escaped character for
+ * half a pair if its low 16 bits look like one (U+1D800, say); objects with such names are compared
+ * no further, and such strings not at all. And the reader accepts whatever the writer makes of any
+ * bytes, and gives them back if they are UTF-8. */
 #include "json_other.h"
 
 #include "base/json.h"
@@ -19,12 +20,23 @@ static void must(bool condition)
         abort();
 }
 
-/* The name as a string; false if it is longer than texts here or has a NUL. */
+static bool is_misread(const char *text, size_t length)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    for (size_t i = 0; i + 3 < length; i++) {
+        const unsigned low = (byte[i + 1] & 15U) << 12 | (byte[i + 2] & 63U) << 6;
+        if (byte[i] >= 0xf0 && (low & 0xf800U) == 0xd800U)
+            return true;
+    }
+    return false;
+}
+
+/* The name as a string; false if it is longer than texts here, has a NUL, or is misread. */
 static bool plain_name(struct slice name, char text[TEXT_MAX])
 {
     size_t length;
     return json_string((struct json_value){JSON_STRING, name}, text, TEXT_MAX, &length) &&
-           strlen(text) == length;
+           strlen(text) == length && !is_misread(text, length);
 }
 
 static void compare_member(void *other, const char *name, struct json_value value)
@@ -33,7 +45,8 @@ static void compare_member(void *other, const char *name, struct json_value valu
     size_t length;
     size_t other_length;
     const char *same = json_other_string(other, name, &other_length);
-    if (value.type == JSON_STRING && json_string(value, text, sizeof text, &length))
+    if (value.type == JSON_STRING && json_string(value, text, sizeof text, &length) &&
+        !is_misread(text, length))
         must(same != NULL && other_length == length && memcmp(same, text, length) == 0);
 }
 

@@ -118,7 +118,7 @@ static void each_check_has_its_text(void **state)
         {BEGIN ",\"timeout\":\"5\"}", ""},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct service_request request;
+        struct service_request request = {0};
         if (strcmp(outcome(rows[i].text, &request), rows[i].error) != 0)
             fail_msg("%s: \"%s\" instead of \"%s\"", rows[i].text, outcome(rows[i].text, &request),
                      rows[i].error);
@@ -128,7 +128,7 @@ static void each_check_has_its_text(void **state)
 static void the_first_fault_in_the_order_of_the_checks_is_told(void **state)
 {
     (void)state;
-    struct service_request request;
+    struct service_request request = {0};
     assert_string_equal(
         outcome("{" LOGIN ",\"hash\":1,\"multiplier\":\"x\",\"timeout\":0}", &request),
         "Multiplier must be a float");
@@ -161,7 +161,7 @@ static void a_right_request_has_its_values(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char text[512];
-        struct service_request request;
+        struct service_request request = {0};
         (void)snprintf(text, sizeof text, BEGIN "%s}", rows[i].fields);
         assert_string_equal(outcome(text, &request), "");
         assert_true(request.threshold == rows[i].threshold);
@@ -174,8 +174,8 @@ static void a_right_request_has_its_values(void **state)
 static void escapes_and_old_prefixes_mean_the_same(void **state)
 {
     (void)state;
-    struct service_request request;
-    struct service_request plain;
+    struct service_request request = {0};
+    struct service_request plain = {0};
     assert_string_equal(outcome(BEGIN ",\"account\":\"nano_" ACCOUNT "\"}", &plain), "");
     assert_string_equal(
         outcome("{\"\\u0068ash\":\"\\u003718CC2121C3E641059BC1C2CFC45666C99E8AE922F7A807B7D07B62C99"
