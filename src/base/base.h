@@ -7,7 +7,8 @@
  * threads; log, clock and random are how the process sees and tells the world.
  *
  * This folder includes the C library, POSIX threads and libsodium, and no other folder. Cores may
- * use all of it but clock.h and queue.h (time and threads stay outside), so these are not below.
+ * use all of it but clock.h, queue.h and thread.h (time and threads stay outside), so these are not
+ * below.
  */
 #ifndef DPOW_BASE_BASE_H
 #define DPOW_BASE_BASE_H
