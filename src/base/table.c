@@ -1,5 +1,7 @@
 #include "base/table.h"
 
+#include "base/bytes.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,13 @@ struct table {
     size_t capacity;
     uint8_t seed[TABLE_SEED_SIZE];
 };
+
+struct table_key table_key_of(uint64_t number)
+{
+    struct table_key key = {{0}};
+    store_le64(key.bytes, number);
+    return key;
+}
 
 struct table *table_create(size_t capacity, const uint8_t seed[TABLE_SEED_SIZE])
 {

@@ -14,6 +14,14 @@
 
 enum { TABLE_KEY_SIZE = 32, TABLE_SEED_SIZE = 16 };
 
+/** A key by value. */
+struct table_key {
+    uint8_t bytes[TABLE_KEY_SIZE];
+};
+
+/** The key of a number, for what is known by one. */
+struct table_key table_key_of(uint64_t number);
+
 struct table;
 
 /**

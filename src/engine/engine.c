@@ -2,12 +2,12 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/thread.h"
 #include "engine/search_queue.h"
 #include "engine/searcher.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -187,15 +187,9 @@ static bool choose_kernel(struct device *device, struct error *error)
     return true;
 }
 
-/* Signals are for the program's main thread: the threads are born with all of them blocked. */
 static bool start_thread(struct thread *thread, struct error *error)
 {
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread->started = pthread_create(&thread->handle, NULL, run, thread) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    thread->started = thread_start(&thread->handle, run, thread);
     return thread->started ||
            error_set(error, ERROR_SYSTEM, "the system gives no thread for the search");
 }

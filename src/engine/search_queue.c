@@ -2,17 +2,6 @@
 
 #include "base/random.h"
 
-struct key {
-    uint8_t bytes[TABLE_KEY_SIZE];
-};
-
-static struct key id_key(search_id id)
-{
-    struct key key = {{0}};
-    store_le64(key.bytes, id);
-    return key;
-}
-
 bool search_queue_init(struct search_queue *queue)
 {
     uint8_t seed[TABLE_SEED_SIZE];
@@ -28,7 +17,7 @@ void search_queue_destroy(struct search_queue *queue)
 
 bool search_queue_add(struct search_queue *queue, struct search *search)
 {
-    if (!table_insert(queue->by_id, id_key(search->id).bytes, search))
+    if (!table_insert(queue->by_id, table_key_of(search->id).bytes, search))
         return false;
     const enum search_priority class = search->priority;
     search->waiting = true;
@@ -88,12 +77,12 @@ struct search *search_queue_next(struct search_queue *queue)
 
 struct search *search_queue_find(const struct search_queue *queue, search_id id)
 {
-    return table_find(queue->by_id, id_key(id).bytes);
+    return table_find(queue->by_id, table_key_of(id).bytes);
 }
 
 void search_queue_remove(struct search_queue *queue, struct search *search)
 {
-    (void)table_remove(queue->by_id, id_key(search->id).bytes);
+    (void)table_remove(queue->by_id, table_key_of(search->id).bytes);
     if (search->waiting)
         unlink_waiting(queue, search);
 }

@@ -4,9 +4,9 @@
 #include "base/queue.h"
 #include "base/random.h"
 #include "base/table.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -117,17 +117,6 @@ static bool same(const struct digest *a, const struct digest *b)
     return sodium_memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
-struct service_key {
-    uint8_t bytes[TABLE_KEY_SIZE];
-};
-
-static struct service_key table_key(int64_t service_id)
-{
-    struct service_key key = {{0}};
-    store_le64(key.bytes, (uint64_t)service_id);
-    return key;
-}
-
 static bool is_refused(const struct credential_checker *checker, const struct digest *digest)
 {
     bool refused = false;
@@ -140,7 +129,8 @@ enum credential_memory credential_recall(struct credential_checker *checker, int
                                          struct slice key)
 {
     const struct digest digest = digest_key(checker, service_id, key);
-    const struct known *known = table_find(checker->known, table_key(service_id).bytes);
+    const struct known *known =
+        table_find(checker->known, table_key_of((uint64_t)service_id).bytes);
     if (known != NULL && same(&known->digest, &digest))
         return CREDENTIAL_GOOD;
     return is_refused(checker, &digest) ? CREDENTIAL_BAD : CREDENTIAL_UNKNOWN;
@@ -149,12 +139,12 @@ enum credential_memory credential_recall(struct credential_checker *checker, int
 static void remember_good(struct credential_checker *checker, int64_t service_id,
                           const struct digest *digest)
 {
-    struct known *known = table_find(checker->known, table_key(service_id).bytes);
+    struct known *known = table_find(checker->known, table_key_of((uint64_t)service_id).bytes);
     if (known == NULL) {
         known = calloc(1, sizeof *known);
         if (known == NULL)
             return; /* the next request pays for the slow check again */
-        if (!table_insert(checker->known, table_key(service_id).bytes, known)) {
+        if (!table_insert(checker->known, table_key_of((uint64_t)service_id).bytes, known)) {
             free(known);
             return;
         }
@@ -172,7 +162,7 @@ static void remember_bad(struct credential_checker *checker, const struct digest
 
 void credential_forget(struct credential_checker *checker, int64_t service_id)
 {
-    free(table_remove(checker->known, table_key(service_id).bytes));
+    free(table_remove(checker->known, table_key_of((uint64_t)service_id).bytes));
     memset(checker->refused, 0, sizeof checker->refused);
     checker->forgotten++;
 }
@@ -236,16 +226,6 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-static void start_thread(struct credential_checker *checker)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    checker->started = pthread_create(&checker->thread, NULL, run_checks, checker) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 static struct credential_checker *allocate(struct error *error)
 {
     uint8_t seed[TABLE_SEED_SIZE];
@@ -293,7 +273,7 @@ struct credential_checker *credential_checker_create(uv_loop_t *loop, credential
         return NULL;
     }
     checker->wake.data = checker;
-    start_thread(checker);
+    checker->started = thread_start(&checker->thread, run_checks, checker);
     if (!checker->started) {
         credential_checker_destroy(checker);
         return NULL;

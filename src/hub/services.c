@@ -15,21 +15,10 @@ struct services {
     struct table *by_id;
 };
 
-struct key {
-    uint8_t bytes[32];
-};
-
-static struct key name_key(const char *name)
+static struct table_key name_key(const char *name)
 {
-    struct key key;
+    struct table_key key;
     blake2b(name, strlen(name), key.bytes, sizeof key.bytes);
-    return key;
-}
-
-static struct key id_key(int64_t id)
-{
-    struct key key = {{0}};
-    store_le64(key.bytes, (uint64_t)id);
     return key;
 }
 
@@ -89,7 +78,8 @@ bool services_add(struct services *services, const struct service_record *record
     }
     service->record = *record;
     const bool named = table_insert(services->by_name, name_key(record->name).bytes, service);
-    const bool numbered = table_insert(services->by_id, id_key(record->id).bytes, service);
+    const bool numbered =
+        table_insert(services->by_id, table_key_of((uint64_t)record->id).bytes, service);
     assert(named && numbered && "the tables have room for SERVICES_MAX");
     (void)named;
     (void)numbered;
@@ -104,7 +94,7 @@ struct service *services_find(const struct services *services, const char *name)
 
 struct service *services_by_id(const struct services *services, int64_t id)
 {
-    return table_find(services->by_id, id_key(id).bytes);
+    return table_find(services->by_id, table_key_of((uint64_t)id).bytes);
 }
 
 size_t services_count(const struct services *services)

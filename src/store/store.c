@@ -1,10 +1,10 @@
 #include "store/store.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "store/store_backend.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -207,13 +207,8 @@ static void *write_all(void *argument)
 
 bool store_start(struct store *store, const struct store_callbacks *callbacks, struct error *error)
 {
-    sigset_t all;
-    sigset_t before;
     store->callbacks = *callbacks;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    store->started = pthread_create(&store->writer, NULL, write_all, store) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    store->started = thread_start(&store->writer, write_all, store);
     return store->started ||
            error_set(error, ERROR_SYSTEM, "the system gives no thread for the store");
 }
