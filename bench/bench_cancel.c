@@ -74,7 +74,7 @@ int main(void)
 {
     static struct ends ends;
     struct error error;
-    const struct device_choice device = {DEVICE_CPU, 1, NULL};
+    const struct device_choice device = {.kind = DEVICE_CPU, .threads = 1, .kernel = NULL};
     (void)sem_init(&ends.count, 0, 0);
     struct engine *engine = engine_create(
         &(struct engine_options){

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2034 # packages_install reads the lists by the name of their task.
 
 packages_build=(
-    gcc libc6-dev meson ninja-build pkg-config
+    gcc libc6-dev meson ninja-build opencl-headers pkg-config python3
     libhttp-parser-dev libinih-dev libmosquitto-dev libsodium-dev libsqlite3-dev libssl-dev
     libsystemd-dev libuv1-dev libwslay-dev
 )
@@ -11,6 +11,7 @@ packages_run=(mosquitto curl)
 packages_test=(
     clang-14 libclang-rt-14-dev llvm-14 libcmocka-dev libjson-c-dev
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+    ocl-icd-libopencl1 pocl-opencl-icd
     python3 python3-aiohttp python3-paho-mqtt python3-pytest python3-websockets
 )
 packages_check=(clang-format-14 clang-tidy-14 groff-base python3 shellcheck)

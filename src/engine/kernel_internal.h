@@ -12,8 +12,11 @@
 
 extern const struct kernel kernel_portable;
 #if defined(__x86_64__)
-extern const struct kernel kernel_avx2;
-extern const struct kernel kernel_avx512;
+extern const struct kernel kernel_avx512_2; /* Two streams, scheduled. */
+extern const struct kernel kernel_avx512_3; /* Three. */
+extern const struct kernel kernel_avx512_c; /* C, as every name with a c. */
+extern const struct kernel kernel_avx2_2;
+extern const struct kernel kernel_avx2_c;
 #elif defined(__aarch64__)
 extern const struct kernel kernel_neon;
 #endif

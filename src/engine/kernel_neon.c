@@ -67,4 +67,4 @@ static bool supported(void)
     return true; /* part of every 64-bit ARM processor */
 }
 
-const struct kernel kernel_neon = {"neon", LANES *STREAMS, supported, rounds_search};
+const struct kernel kernel_neon = {"neon", "neon", LANES *STREAMS, supported, rounds_search};

@@ -56,4 +56,5 @@ static bool supported(void)
     return true;
 }
 
-const struct kernel kernel_portable = {"portable", LANES *STREAMS, supported, rounds_search};
+const struct kernel kernel_portable = {"portable", "portable", LANES *STREAMS, supported,
+                                       rounds_search};

@@ -50,5 +50,9 @@ void kernel_prepare(struct kernel_task *task, const struct root *root, uint64_t 
     mix(task->state, 1, task->root[1], task->root[2]); /* message words 2 and 3 */
     mix(task->state, 2, task->root[3], 0);             /* word 4; words 5 to 15 are zero */
     mix(task->state, 3, 0, 0);
+    task->folded[0] = task->state[0] + task->state[4];
+    task->folded[1] = task->state[1] + task->state[6];
+    task->folded[2] = task->state[2] + task->state[7];
+    task->folded[3] = rotate_right(task->state[13] ^ task->folded[2], 32);
     task->threshold = threshold;
 }

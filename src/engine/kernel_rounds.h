@@ -10,9 +10,9 @@
  *                       word mixed in, meets the task's threshold
  *
  * What is left out, against the full function (nano.md 3; RFC 7693): eleven of sixteen message
- * words are zero and are not added; columns 1 to 3 of the first round do not depend on the nonce
- * and come ready in the task; of the last round only what leads to words 0 and 8 survives the
- * compiler.
+ * words are zero and are not added; columns 1 to 3 of the first round, and some sums behind them,
+ * do not depend on the nonce and come ready in the task; of the last round only what leads to words
+ * 0 and 8 survives the compiler.
  */
 #ifndef DPOW_ENGINE_KERNEL_ROUNDS_H
 #define DPOW_ENGINE_KERNEL_ROUNDS_H
@@ -38,18 +38,19 @@ INLINE void add_word(vec a[STREAMS], const struct rounds *r, int word)
         a[s] = vec_add(a[s], r->m[word][s]);
 }
 
-/* The mixing function on one column or diagonal of all streams. */
-INLINE void mix(struct rounds *r, int a, int b, int c, int d, int x, int y)
+/* Half of the mixing function on one column or diagonal of all streams, behind its sum. */
+INLINE void mix_first_half(struct rounds *r, int a, int b, int c, int d)
 {
-    add_word(r->v[a], r, x);
-    for (int s = 0; s < STREAMS; s++)
-        r->v[a][s] = vec_add(r->v[a][s], r->v[b][s]);
     for (int s = 0; s < STREAMS; s++)
         r->v[d][s] = vec_rotate32(vec_xor(r->v[d][s], r->v[a][s]));
     for (int s = 0; s < STREAMS; s++)
         r->v[c][s] = vec_add(r->v[c][s], r->v[d][s]);
     for (int s = 0; s < STREAMS; s++)
         r->v[b][s] = vec_rotate24(vec_xor(r->v[b][s], r->v[c][s]));
+}
+
+INLINE void mix_second_half(struct rounds *r, int a, int b, int c, int d, int y)
+{
     add_word(r->v[a], r, y);
     for (int s = 0; s < STREAMS; s++)
         r->v[a][s] = vec_add(r->v[a][s], r->v[b][s]);
@@ -59,6 +60,15 @@ INLINE void mix(struct rounds *r, int a, int b, int c, int d, int x, int y)
         r->v[c][s] = vec_add(r->v[c][s], r->v[d][s]);
     for (int s = 0; s < STREAMS; s++)
         r->v[b][s] = vec_rotate63(vec_xor(r->v[b][s], r->v[c][s]));
+}
+
+INLINE void mix(struct rounds *r, int a, int b, int c, int d, int x, int y)
+{
+    add_word(r->v[a], r, x);
+    for (int s = 0; s < STREAMS; s++)
+        r->v[a][s] = vec_add(r->v[a][s], r->v[b][s]);
+    mix_first_half(r, a, b, c, d);
+    mix_second_half(r, a, b, c, d, y);
 }
 
 INLINE void mix_diagonals(struct rounds *r, const uint8_t s[16])
@@ -78,11 +88,28 @@ INLINE void mix_round(struct rounds *r, const uint8_t s[16])
     mix_diagonals(r, s);
 }
 
-/* All twelve rounds; the first begins behind its columns 1 to 3. */
+/* The first round behind its columns 1 to 3, with the sums of constants done (kernel_prepare.c);
+ * the words of its diagonals are zero. */
+INLINE void mix_first_round(struct rounds *r)
+{
+    add_word(r->v[0], r, 0);
+    mix_first_half(r, 0, 4, 8, 12);
+    mix_second_half(r, 0, 4, 8, 12, 1);
+    mix(r, 0, 5, 10, 15, 8, 9);
+    mix_first_half(r, 1, 6, 11, 12);
+    mix_second_half(r, 1, 6, 11, 12, 11);
+    for (int s = 0; s < STREAMS; s++) {
+        r->v[8][s] = vec_add(r->v[8][s], r->v[13][s]);
+        r->v[7][s] = vec_rotate24(vec_xor(r->v[7][s], r->v[8][s]));
+    }
+    mix_second_half(r, 2, 7, 8, 13, 13);
+    mix(r, 3, 4, 9, 14, 14, 15);
+}
+
+/* All twelve rounds. */
 INLINE void mix_rounds(struct rounds *r)
 {
-    mix(r, 0, 4, 8, 12, 0, 1);
-    mix_diagonals(r, blake2b_schedule[0]);
+    mix_first_round(r);
     mix_round(r, blake2b_schedule[1]);
     mix_round(r, blake2b_schedule[2]);
     mix_round(r, blake2b_schedule[3]);
@@ -107,6 +134,9 @@ INLINE uint64_t try_group(const struct kernel_task *task, uint64_t start)
             r.m[1 + i][s] = vec_set(task->root[i]);
         for (int i = 0; i < 16; i++)
             r.v[i][s] = vec_set(task->state[i]);
+        for (int i = 0; i < 3; i++)
+            r.v[i][s] = vec_set(task->folded[i]);
+        r.v[13][s] = vec_set(task->folded[3]);
     }
     mix_rounds(&r);
     for (int s = 0; s < STREAMS; s++)

@@ -15,12 +15,13 @@ struct search {
     enum search_priority priority;
     uint64_t hashes;         /**< Tried in earlier turns. */
     uint64_t micros;         /**< Likewise. */
+    uint64_t turn_began_us;  /**< Of the present turn. */
     struct search *previous; /**< Among the waiting ones of its class. */
     struct search *next;
-    bool waiting; /**< In a list; the running one is not. */
+    bool waiting; /**< In a list; those that run are not. */
 };
 
-/** All searches of an engine; the running one is known by number only. */
+/** All searches of an engine; those that run are known by number only. */
 struct search_queue {
     struct search *first[SEARCH_PRIORITIES];
     struct search *last[SEARCH_PRIORITIES];

@@ -10,13 +10,18 @@ struct searcher_cpu {
     struct searcher common;
     const struct kernel *kernel;
     struct kernel_task task;
+    uint64_t start; /* Where the next batch begins. */
     uint64_t batch; /* Nonces that take about BATCH_US. */
 };
 
-static void prepare(struct searcher *searcher, const struct root *root, uint64_t threshold)
+static bool begin(struct searcher *searcher, const struct root *root, uint64_t threshold,
+                  uint64_t start, struct error *error)
 {
     struct searcher_cpu *cpu = (struct searcher_cpu *)searcher;
+    (void)error;
     kernel_prepare(&cpu->task, root, threshold);
+    cpu->start = start;
+    return true;
 }
 
 /* Follows the measured speed, by at most a factor of two a batch: a thread that was interrupted
@@ -31,14 +36,16 @@ static void adapt(struct searcher_cpu *cpu, uint64_t elapsed_us)
         cpu->batch -= cpu->batch / 16;
 }
 
-static struct kernel_result batch(struct searcher *searcher, uint64_t start)
+static bool next(struct searcher *searcher, struct kernel_result *result, struct error *error)
 {
     struct searcher_cpu *cpu = (struct searcher_cpu *)searcher;
+    (void)error;
     const uint64_t begin_us = clock_monotonic_us();
-    const struct kernel_result result = cpu->kernel->search(&cpu->task, start, cpu->batch);
-    if (!result.found)
+    *result = cpu->kernel->search(&cpu->task, cpu->start, cpu->batch);
+    cpu->start += result->tried;
+    if (!result->found)
         adapt(cpu, clock_monotonic_us() - begin_us);
-    return result;
+    return true;
 }
 
 static void destroy(struct searcher *searcher)
@@ -48,7 +55,7 @@ static void destroy(struct searcher *searcher)
 
 struct searcher *searcher_cpu_create(const struct kernel *kernel)
 {
-    static const struct searcher_ops ops = {prepare, batch, destroy};
+    static const struct searcher_ops ops = {begin, next, destroy};
     struct searcher_cpu *cpu = calloc(1, sizeof *cpu);
     if (cpu == NULL)
         return NULL;

@@ -6,6 +6,7 @@
 #include "engine/kernel.h"
 
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <string.h>
 
 extern const struct kernel kernel_portable;
@@ -19,6 +20,8 @@ struct scene {
     sem_t ended;
     struct search_end ends[ENDS_MAX];
     size_t count;
+    atomic_bool open;          /* The gate stays open. */
+    atomic_uint roots_entered; /* A bit for the number of each root that the gated kernel met. */
 };
 
 static struct scene scene;
@@ -39,14 +42,15 @@ static struct kernel_result lie(const struct kernel_task *task, uint64_t start, 
 static struct kernel_result wait_and_search(const struct kernel_task *task, uint64_t start,
                                             uint64_t count)
 {
+    atomic_fetch_or(&scene.roots_entered, 1U << task->root[0]);
     (void)sem_post(&scene.entered);
-    while (sem_wait(&scene.leave) != 0) {
+    while (!atomic_load(&scene.open) && sem_wait(&scene.leave) != 0) {
     }
     return kernel_portable.search(task, start, count);
 }
 
-static const struct kernel liar = {"liar", 1, always, lie};
-static const struct kernel gated = {"gated", 1, always, wait_and_search};
+static const struct kernel liar = {"liar", "liar", 1, always, lie};
+static const struct kernel gated = {"gated", "gated", 1, always, wait_and_search};
 static const struct kernel *const kernels[] = {&liar, &gated, &kernel_portable, NULL};
 
 const struct kernel *const *kernel_all(void)
@@ -82,20 +86,27 @@ static void wait_for(sem_t *semaphore)
     }
 }
 
-static struct engine *start(const char *kernel)
+static struct engine *start_threads(const char *kernel, unsigned threads, unsigned parallel)
 {
-    const struct device_choice choice = {DEVICE_CPU, 1, kernel};
+    const struct device_choice choice = {.kind = DEVICE_CPU, .threads = threads, .kernel = kernel};
     struct error error;
     memset(&scene, 0, sizeof scene);
     (void)sem_init(&scene.entered, 0, 0);
     (void)sem_init(&scene.leave, 0, 0);
     (void)sem_init(&scene.ended, 0, 0);
-    struct engine *engine = engine_create(
-        &(struct engine_options){
-            .devices = &choice, .device_count = 1, .on_end = on_end, .context = &scene},
-        &error);
+    struct engine *engine = engine_create(&(struct engine_options){.devices = &choice,
+                                                                   .device_count = 1,
+                                                                   .parallel = parallel,
+                                                                   .on_end = on_end,
+                                                                   .context = &scene},
+                                          &error);
     assert_non_null(engine);
     return engine;
+}
+
+static struct engine *start(const char *kernel)
+{
+    return start_threads(kernel, 1, 1);
 }
 
 static search_id search(struct engine *engine, uint8_t number, uint64_t threshold,
@@ -164,12 +175,32 @@ static void what_is_found_after_the_cancel_is_not_told(void **state)
     assert_int_equal(scene.count, 1);
 }
 
+static void searches_share_the_threads_if_the_engine_is_to_run_several(void **state)
+{
+    (void)state;
+    struct engine *engine = start_threads("gated", 2, 4);
+    (void)search(engine, 1, UINT64_MAX, SEARCH_ONDEMAND);
+    wait_for(&scene.entered);
+    wait_for(&scene.entered); /* the first search has both threads, the second search one of them */
+    (void)search(engine, 2, UINT64_MAX, SEARCH_ONDEMAND);
+    while (atomic_load(&scene.roots_entered) != (1 << 1 | 1 << 2)) {
+        (void)sem_post(&scene.leave);
+        wait_for(&scene.entered);
+    }
+    atomic_store(&scene.open, true);
+    (void)sem_post(&scene.leave);
+    (void)sem_post(&scene.leave);
+    engine_destroy(engine);
+    assert_int_equal(scene.count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_find_is_an_error_of_the_device_and_the_search_goes_on),
         cmocka_unit_test(what_is_found_while_its_search_is_interrupted_is_not_lost),
         cmocka_unit_test(what_is_found_after_the_cancel_is_not_told),
+        cmocka_unit_test(searches_share_the_threads_if_the_engine_is_to_run_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,4 +67,4 @@ static bool supported(void)
     return __builtin_cpu_supports("avx2");
 }
 
-const struct kernel kernel_avx2 = {"avx2", LANES *STREAMS, supported, rounds_search};
+const struct kernel kernel_avx2_c = {"avx2-c", "avx2", LANES *STREAMS, supported, rounds_search};

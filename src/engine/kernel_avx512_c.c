@@ -59,4 +59,5 @@ static bool supported(void)
     return __builtin_cpu_supports("avx512f");
 }
 
-const struct kernel kernel_avx512 = {"avx512", LANES *STREAMS, supported, rounds_search};
+const struct kernel kernel_avx512_c = {"avx512-c", "avx512", LANES *STREAMS, supported,
+                                       rounds_search};
