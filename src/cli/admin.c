@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/state_directory.h"
+#include "cli/directories.h"
 
 #include "base/json.h"
 #include "hub/admin.h"
@@ -65,8 +65,8 @@ static void keep_answer(void *context, struct slice json)
 static bool ask(const struct invocation *invocation, const char *request, struct answer *answer,
                 struct error *error)
 {
-    char directory[STATE_DIRECTORY_SIZE];
-    char default_url[STATE_DIRECTORY_SIZE + 32];
+    char directory[DIRECTORY_SIZE];
+    char default_url[DIRECTORY_SIZE + 32];
     const char *url = options_text(invocation->options, "store");
     if (!state_directory_find(options_text(invocation->options, "data-dir"), directory, error))
         return false;

@@ -7,19 +7,21 @@ static const struct option_spec bench_options[] = {
     {.name = "devices",
      .kind = OPTION_TEXT,
      .argument = "LIST",
-     .help = "What is measured: auto, cpu or cpu:THREADS, separated by commas; several are "
-             "measured at the same time.",
+     .help = "What is measured: auto, cpu, cpu:THREADS, opencl, opencl:PLATFORM:DEVICE, cuda or "
+             "cuda:N, separated by commas; several are measured at the same time.",
      .fallback = "auto"},
     {.name = "kernel",
      .kind = OPTION_CHOICE,
-     .choices = "portable|avx2|avx512|neon",
-     .help = "Forces a CPU kernel; by default the fastest that this processor supports."},
+     .choices =
+         "portable|avx2|avx512|neon|opencl|cuda|all|avx512-2|avx512-3|avx512-c|avx2-2|avx2-c",
+     .help = "Forces a kernel: of an instruction set the fastest, or exactly the one named; by "
+             "default the fastest of all. all measures each one by itself, in turns."},
     {.name = "seconds",
      .kind = OPTION_NUMBER,
      .argument = "N",
      .low = 0.1,
      .high = 3600,
-     .help = "How long to measure.",
+     .help = "How long to measure, each kernel if all are.",
      .fallback = "5"},
     {.name = "json",
      .kind = OPTION_FLAG,
@@ -41,8 +43,10 @@ const struct command command_bench = {
     .synopsis = "[engine] [OPTIONS]",
     .description = "The rate of each device is the median of several slices of time. The text also "
                    "says how long one work takes on average for a send and for a receive on the "
-                   "live network.",
-    .examples = "dpow bench\ndpow bench --devices cpu:1 --kernel portable --seconds 2 --json",
+                   "live network, and the rate for each watt where the system tells the "
+                   "processor's power (to root, mostly).",
+    .examples = "dpow bench\ndpow bench --kernel all\ndpow bench --devices cpu:1 --kernel portable "
+                "--seconds 2 --json",
     .options = bench_options,
     .arguments_max = 1,
     .run = run_bench,

@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/state_directory.h"
+#include "cli/directories.h"
 
 #include "base/hex.h"
 #include "hub/hub.h"
@@ -97,7 +97,7 @@ static int run(const struct invocation *invocation)
 {
     struct hub_options hub = {0};
     struct error error;
-    char directory[STATE_DIRECTORY_SIZE];
+    char directory[DIRECTORY_SIZE];
     bool interrupted;
     if (!read_options(invocation->options, &hub, &error) ||
         !state_directory_find(options_text(invocation->options, "data-dir"), directory, &error))

@@ -192,11 +192,15 @@ static int search(const struct invocation *invocation)
         !device_list_parse(options_text(invocation->options, "devices"), NULL, &devices, &error))
         return command_misused(invocation, "%s", error.text);
     struct search_end end;
-    if (!search_once(&devices, &target.root, target.threshold, &end, &error))
+    if (!search_once(&devices, &target.root, target.threshold, &invocation->log, &end, &error))
         return command_fail(invocation, &error);
     if (end.outcome == SEARCH_CANCELLED) {
         (void)fprintf(stderr, "%s: interrupted\n", invocation->name);
         return EXIT_INTERRUPTED;
+    }
+    if (end.outcome == SEARCH_FAILED) {
+        (void)error_set(&error, ERROR_SYSTEM, "no device works any more; see the messages above");
+        return command_fail(invocation, &error);
     }
     struct answer answer;
     fill_answer(&answer, &target, end.nonce, end.value);

@@ -1,5 +1,7 @@
 #include "cli/search_once.h"
 
+#include "cli/directories.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 struct search_wait {
     int ended;   /* eventfd */
     int signals; /* signalfd */
+    const struct log *log;
     struct search_end end;
 };
 
@@ -21,6 +24,12 @@ static void note_end(void *context, const struct search_end *end)
     struct search_wait *wait = context;
     wait->end = *end;
     (void)eventfd_write(wait->ended, 1);
+}
+
+static void log_device(void *context, const struct device_event *event)
+{
+    const struct search_wait *wait = context;
+    log_write(wait->log, event->working ? LOG_INFO : LOG_WARNING, "%s", event->text);
 }
 
 static bool open_signals(struct search_wait *wait, sigset_t *before, struct error *error)
@@ -61,10 +70,13 @@ static bool wait_for_end(struct search_wait *wait, struct engine *engine, search
 static bool search_and_wait(struct search_wait *wait, const struct device_list *devices,
                             const struct root *root, uint64_t threshold, struct error *error)
 {
+    char cache[DIRECTORY_SIZE];
     const struct engine_options options = {
         .devices = devices->choices,
         .device_count = devices->count,
+        .cache_dir = cache_directory_find(cache),
         .on_end = note_end,
+        .on_device = log_device,
         .context = wait,
     };
     struct engine *engine = engine_create(&options, error);
@@ -77,9 +89,9 @@ static bool search_and_wait(struct search_wait *wait, const struct device_list *
 }
 
 bool search_once(const struct device_list *devices, const struct root *root, uint64_t threshold,
-                 struct search_end *end, struct error *error)
+                 const struct log *log, struct search_end *end, struct error *error)
 {
-    struct search_wait wait = {.ended = eventfd(0, EFD_CLOEXEC)};
+    struct search_wait wait = {.ended = eventfd(0, EFD_CLOEXEC), .log = log};
     if (wait.ended < 0)
         return error_set(error, ERROR_SYSTEM, "cannot make an event: %s", strerror(errno));
     sigset_t before;

@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/state_directory.h"
+#include "cli/directories.h"
 
 #include "worker/worker.h"
 
@@ -82,7 +82,8 @@ static int run(const struct invocation *invocation)
 {
     struct worker_options worker = {.screen = isatty(STDERR_FILENO) != 0};
     struct error error;
-    char directory[STATE_DIRECTORY_SIZE];
+    char directory[DIRECTORY_SIZE];
+    char cache[DIRECTORY_SIZE];
     bool interrupted;
     const struct options *options = invocation->options;
     if (!read_hub(options_text(options, "hub"), &worker, &error) ||
@@ -92,6 +93,7 @@ static int run(const struct invocation *invocation)
         !state_directory_find(options_text(options, "data-dir"), directory, &error))
         return command_misused(invocation, "%s", error.text);
     worker.identity_directory = directory;
+    worker.cache_dir = cache_directory_find(cache);
     if (!worker_run(&worker, &invocation->log, &interrupted, &error))
         return command_fail(invocation, &error);
     return interrupted ? EXIT_INTERRUPTED : EXIT_DONE;

@@ -88,6 +88,12 @@ static void on_search_end(void *context, const struct search_end *end)
         (void)uv_async_send(&worker->wake);
 }
 
+/* On a device's own thread; a line is written at once. */
+static void on_device(void *context, const struct device_event *event)
+{
+    say(context, event->working ? LOG_INFO : LOG_WARNING, "%s", event->text);
+}
+
 static void on_wake(uv_async_t *wake)
 {
     struct worker *worker = wake->data;
@@ -385,7 +391,9 @@ static bool set_up_engine(struct worker *worker, struct error *error)
         &(struct engine_options){
             .devices = worker->options->devices.choices,
             .device_count = worker->options->devices.count,
+            .cache_dir = worker->options->cache_dir,
             .on_end = on_search_end,
+            .on_device = on_device,
             .context = worker,
         },
         error);
@@ -431,8 +439,7 @@ static void say_start(const struct worker *worker)
     for (size_t i = 0; i < engine_device_count(worker->engine); i++) {
         struct engine_device device;
         engine_device(worker->engine, i, &device);
-        say(worker, LOG_INFO, "searching on %u CPU threads with the %s kernel", device.threads,
-            device.kernel);
+        say(worker, LOG_INFO, "searching on %s with %s", device.name, device.variant);
     }
 }
 

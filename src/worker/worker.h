@@ -23,6 +23,7 @@ struct worker_options {
     struct account account; /**< Whom rewards are for. */
     bool types[WORK_TYPES]; /**< Which kinds of work to take; at least one. */
     struct device_list devices;
+    const char *cache_dir;          /**< For the engine (engine.h); NULL for none. */
     const char *identity_directory; /**< Where the client id is kept between runs. */
     bool screen;                    /**< A live line on standard error instead of log lines. */
 };

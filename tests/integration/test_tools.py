@@ -137,11 +137,28 @@ def test_bench_measures_every_device_with_the_kernel_asked_for():
 
 
 def test_devices_lists_the_processor_and_its_kernels():
-    (device,) = result("devices")["devices"]
+    devices = result("devices")
+    device = devices["devices"][0]
     assert device["device"] == "cpu" and device["model"]
     assert device["threads"] == len(os.sched_getaffinity(0))
-    assert device["kernel"] == device["kernels"][0]
+    assert device["variant"] in device["kernels"] and device["variant"].startswith(device["kernel"])
     assert device["kernels"][-1] == "portable"
+
+
+def test_devices_says_what_auto_uses_and_why():
+    devices = result("devices")
+    opencl = [d for d in devices["devices"] if d["device"].startswith("opencl:")]
+    assert opencl and all(d["driver"] and d["memory_bytes"] > 0 for d in opencl)
+    assert any(d["auto"] for d in devices["devices"])
+    assert all(d["why"] for d in devices["devices"] + devices["missing"])
+
+
+def test_work_is_found_by_opencl_and_its_kernel_is_kept(tmp_path):
+    environment = {"CACHE_DIRECTORY": str(tmp_path / "cache"), "POCL_CACHE_DIR": str(tmp_path)}
+    found = result("pow", HASH, "--network", "dev", "--devices", "opencl", environment=environment)
+    assert value_of(found["work"], HASH) >= int(found["difficulty"], 16)
+    kept = sorted(os.listdir(tmp_path / "cache"))
+    assert [name.split(".")[1] for name in kept] == ["bin", "size"]
 
 
 def test_options_come_from_file_environment_and_command_line_and_the_later_wins(tmp_path):
