@@ -17,13 +17,15 @@ ALLOWED = {
     "store": {"base", "nano"},
     "hub": {"base", "nano", "net", "store"},
     "worker": {"base", "nano", "engine", "net"},
-    "cli": {"base", "nano", "engine", "net", "store", "hub", "worker"},
+    "workserver": {"base", "nano", "engine", "net"},
+    "cli": {"base", "nano", "engine", "net", "store", "hub", "worker", "workserver"},
 }
 
 # State machines without I/O: no adapter, no socket, no clock, no thread.
 CORES = [
     re.compile(r"hub/(core|dispatch)[^/]*\.[ch]"),
     re.compile(r"worker/worker_core[^/]*\.[ch]"),
+    re.compile(r"workserver/(queue_core|work_memory|rpc)[^/]*\.[ch]"),
 ]
 CORE_ALLOWED = {"base", "nano"}
 CORE_FORBIDDEN = {"base/clock.h", "base/queue.h"}

@@ -11,6 +11,7 @@ extern const struct command command_bench;
 extern const struct command command_devices;
 extern const struct command command_hub;
 extern const struct command command_pow;
+extern const struct command command_work_server;
 extern const struct command command_worker;
 
 #endif

@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_hub,   &command_worker,  &command_admin, &command_pow,
-    &command_bench, &command_devices, NULL,
+    &command_hub, &command_worker, &command_work_server, &command_admin,
+    &command_pow, &command_bench,  &command_devices,     NULL,
 };
 
 static int print_commands(void)
@@ -15,7 +15,7 @@ static int print_commands(void)
                  "Usage: dpow COMMAND [OPTIONS]\n\nCommands:\n",
                  DPOW_VERSION);
     for (size_t i = 0; commands[i] != NULL; i++)
-        (void)printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        (void)printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
     (void)printf(
         "\ndpow COMMAND --help says more about each; dpow --version prints the version.\n");
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct network networks[] = {
     {"live", 0xffffffc000000000, 0xfffffff800000000, 0xfffffe0000000000},
@@ -71,4 +72,21 @@ double difficulty_denormalize(double normalized, uint64_t threshold, uint64_t ba
 void multiplier_format_node(double multiplier, char *text, size_t size)
 {
     (void)snprintf(text, size, "%.15f", multiplier);
+}
+
+void multiplier_format_shortest(double multiplier, char *text, size_t size)
+{
+    enum { DIGITS_MAX = 17 };
+    char scientific[40];
+    for (int digits = 0; digits < DIGITS_MAX; digits++) {
+        (void)snprintf(scientific, sizeof scientific, "%.*e", digits, multiplier);
+        if (strtod(scientific, NULL) == multiplier)
+            break;
+    }
+    /* As many digits behind the point as the shortest scientific text has, moved by its exponent.
+     */
+    const char *exponent = strchr(scientific, 'e');
+    const long digits = exponent - scientific > 2 ? exponent - scientific - 2 : 0;
+    const long behind = digits - strtol(exponent + 1, NULL, 10);
+    (void)snprintf(text, size, "%.*f", behind > 0 ? (int)behind : 0, multiplier);
 }

@@ -51,4 +51,12 @@ double difficulty_denormalize(double normalized, uint64_t threshold, uint64_t ba
 /** Writes a multiplier as the node's RPC does: fixed, 15 digits after the point. */
 void multiplier_format_node(double multiplier, char *text, size_t size);
 
+/**
+ * Writes a multiplier as nano-work-server does: the shortest decimal text that reads back equal,
+ * without an exponent; "1" for 1.
+ * @param multiplier finite and positive
+ * @param size enough for 400 characters
+ */
+void multiplier_format_shortest(double multiplier, char *text, size_t size);
+
 #endif

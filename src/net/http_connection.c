@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "net/http_internal.h"
 
 #include <ctype.h>
@@ -324,6 +325,7 @@ static struct http_request describe_request(const struct http_connection *connec
         .authorization = header_value(request, HEADER_AUTHORIZATION),
         .body = {request->body != NULL ? request->body : "", request->body_length},
         .peer = connection->peer,
+        .opened_us = connection->opened_us,
     };
 }
 
@@ -529,6 +531,7 @@ static void learn_peer(struct http_connection *connection)
 void connection_start(struct http_connection *connection)
 {
     learn_peer(connection);
+    connection->opened_us = clock_monotonic_us();
     (void)uv_tcp_nodelay(&connection->tcp, 1);
     if (uv_read_start((uv_stream_t *)&connection->tcp, on_allocate, on_read) != 0)
         connection_close(connection);

@@ -83,6 +83,7 @@ struct http_connection {
     struct websocket *websocket;
     struct in6_addr address; /**< Of the peer; IPv4 mapped. */
     char peer[INET6_ADDRSTRLEN];
+    uint64_t opened_us;
 };
 
 struct http_server {

@@ -27,7 +27,8 @@ struct http_request {
     struct slice accept;        /**< The Accept header, or empty. */
     struct slice authorization; /**< The Authorization header, or empty. */
     struct slice body;
-    const char *peer; /**< Address of the peer, numeric, without its port. */
+    const char *peer;   /**< Address of the peer, numeric, without its port. */
+    uint64_t opened_us; /**< When its connection was opened, by clock_monotonic_us(). */
 };
 
 /** What the owner of a server is told, always from the loop, never from inside a call of the
