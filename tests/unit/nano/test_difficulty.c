@@ -3,6 +3,8 @@
 
 #include "nano/difficulty.h"
 
+#include <stdlib.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +166,34 @@ static void expected_hashes_are_the_inverse_probability(void **state)
     assert_true(difficulty_expected_hashes(0) == 1);
 }
 
+static void multipliers_are_written_as_short_as_they_read_back_equal(void **state)
+{
+    (void)state;
+    static const struct {
+        double multiplier;
+        const char *text;
+    } cases[] = {
+        {1, "1"},
+        {8, "8"},
+        {1.5, "1.5"},
+        {0.015625, "0.015625"},
+        {0.17433086091718653, "0.17433086091718653"},
+        {34359738368.0, "34359738368"},
+        {1e21, "1000000000000000000000"},
+        {1e-7, "0.0000001"},
+        {100, "100"},
+        {0.1, "0.1"},
+        {1e22 / 3, "3333333333333333300000"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[400];
+        multiplier_format_shortest(cases[i].multiplier, text, sizeof text);
+        assert_true(strtod(text, NULL) == cases[i].multiplier);
+        if (i + 1 < COUNT(cases)) /* of the last one printf shows more digits than are needed */
+            assert_string_equal(text, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +207,7 @@ int main(void)
         cmocka_unit_test(a_threshold_is_never_zero_and_grows_with_the_multiplier),
         cmocka_unit_test(networks_have_their_thresholds),
         cmocka_unit_test(expected_hashes_are_the_inverse_probability),
+        cmocka_unit_test(multipliers_are_written_as_short_as_they_read_back_equal),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
