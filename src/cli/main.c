@@ -15,7 +15,7 @@ static int print_commands(void)
                  "Usage: dpow COMMAND [OPTIONS]\n\nCommands:\n",
                  DPOW_VERSION);
     for (size_t i = 0; commands[i] != NULL; i++)
-        (void)printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
+        (void)printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
     (void)printf(
         "\ndpow COMMAND --help says more about each; dpow --version prints the version.\n");
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;

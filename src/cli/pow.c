@@ -36,7 +36,8 @@ static const struct option_spec pow_options[] = {
     {.name = "devices",
      .kind = OPTION_TEXT,
      .argument = "LIST",
-     .help = "What searches: auto, cpu or cpu:THREADS, separated by commas.",
+     .help = "What searches: auto, cpu, cpu:THREADS, opencl, opencl:PLATFORM:DEVICE, cuda or "
+             "cuda:N, separated by commas.",
      .fallback = "auto"},
     {.name = "json", .kind = OPTION_FLAG, .help = "Prints one JSON object."},
     {.name = NULL},
