@@ -1,7 +1,6 @@
 #include "base/metrics.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 void metrics_init(struct metrics *metrics, char *data, size_t size)
@@ -10,15 +9,10 @@ void metrics_init(struct metrics *metrics, char *data, size_t size)
     data[0] = '\0';
 }
 
-__attribute__((format(printf, 2, 3))) static void add(struct metrics *metrics, const char *format,
-                                                      ...)
+/* What snprintf() said it has written, or would have. */
+static void advance(struct metrics *metrics, int length)
 {
-    const size_t room = metrics->size - metrics->length;
-    va_list arguments;
-    va_start(arguments, format);
-    const int length = vsnprintf(metrics->data + metrics->length, room, format, arguments);
-    va_end(arguments);
-    if (length >= 0 && (size_t)length < room) {
+    if (length >= 0 && (size_t)length < metrics->size - metrics->length) {
         metrics->length += (size_t)length;
         return;
     }
@@ -28,29 +22,30 @@ __attribute__((format(printf, 2, 3))) static void add(struct metrics *metrics, c
 
 void metrics_describe(struct metrics *metrics, const char *name, const char *type, const char *help)
 {
-    add(metrics, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    advance(metrics, snprintf(metrics->data + metrics->length, metrics->size - metrics->length,
+                              "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type));
 }
 
-/* Names and labels, with braces around labels only if there are any. */
-static const char *open_brace(const char *labels)
+/* The value as text; braces around labels only if there are any. */
+static void add_sample(struct metrics *metrics, const char *name, const char *labels,
+                       const char *value)
 {
-    return labels == NULL ? "" : "{";
-}
-
-static const char *close_brace(const char *labels)
-{
-    return labels == NULL ? "" : "}";
+    advance(metrics, snprintf(metrics->data + metrics->length, metrics->size - metrics->length,
+                              "%s%s%s%s %s\n", name, labels == NULL ? "" : "{",
+                              labels == NULL ? "" : labels, labels == NULL ? "" : "}", value));
 }
 
 void metrics_sample(struct metrics *metrics, const char *name, const char *labels, double value)
 {
-    add(metrics, "%s%s%s%s %.17g\n", name, open_brace(labels), labels == NULL ? "" : labels,
-        close_brace(labels), value);
+    char text[40];
+    (void)snprintf(text, sizeof text, "%.17g", value);
+    add_sample(metrics, name, labels, text);
 }
 
 void metrics_sample_u64(struct metrics *metrics, const char *name, const char *labels,
                         uint64_t value)
 {
-    add(metrics, "%s%s%s%s %" PRIu64 "\n", name, open_brace(labels), labels == NULL ? "" : labels,
-        close_brace(labels), value);
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRIu64, value);
+    add_sample(metrics, name, labels, text);
 }

@@ -116,6 +116,19 @@ static void free_call(struct call *call)
     free(call);
 }
 
+/* The first call of a WebSocket that is gone; it has no part of it any more. */
+static struct call *take_call(struct connection *connection)
+{
+    struct call *call = connection->calls;
+    if (call == NULL)
+        return NULL;
+    connection->calls = call->next;
+    if (call->next != NULL)
+        call->next->previous = NULL;
+    call->socket = NULL;
+    return call;
+}
+
 static struct slice id_of(const struct call *call)
 {
     return (struct slice){call->id, call->id_length};
@@ -389,8 +402,8 @@ static void on_close(void *context, struct websocket *socket)
     struct connection *connection = websocket_user(socket);
     if (connection == NULL)
         return;
-    while (connection->calls != NULL)
-        leave(context, connection->calls);
+    for (struct call *call = take_call(connection); call != NULL; call = take_call(connection))
+        leave(context, call);
     free(connection);
 }
 

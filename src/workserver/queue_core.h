@@ -136,7 +136,7 @@ queue_waiter queue_core_request(struct queue_core *core, uint64_t now_us,
                                 const struct queue_request *request);
 
 /** A caller hung up: it gets no answer any more. Ignored if it has been answered. */
-void queue_core_leave(struct queue_core *core, uint64_t now_us, queue_waiter waiter);
+void queue_core_leave(struct queue_core *core, uint64_t now_us, queue_waiter id);
 
 /**
  * Ends all waiters of a root. If there are none, requests for it that come within a second on
