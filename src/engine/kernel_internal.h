@@ -19,6 +19,8 @@ extern const struct kernel kernel_avx2_2;
 extern const struct kernel kernel_avx2_c;
 #elif defined(__aarch64__)
 extern const struct kernel kernel_neon;
+#elif defined(__wasm_simd128__)
+extern const struct kernel kernel_wasm;
 #endif
 
 #endif
