@@ -1,5 +1,5 @@
-/* WebAssembly's SIMD128: two nonces a vector. Rotates by 32 and by whole bytes are shuffles, by 63 a
- * doubling and a shift. */
+/* WebAssembly's SIMD128: two nonces a vector. Rotates by 32 and by whole bytes are shuffles, by 63
+ * a doubling and a shift. */
 #include "engine/kernel_internal.h"
 
 #include <wasm_simd128.h>

@@ -159,7 +159,7 @@ void hub_core_stats(const struct hub_core *core, struct hub_core_stats *stats)
     *stats = core->stats;
 }
 
-void hub_core_restore_rewarded(struct hub_core *core, const struct hub_counts *rewarded)
+void hub_core_restore_rewarded(struct hub_core *core, const struct work_counts *rewarded)
 {
     core->stats.rewarded = *rewarded;
 }

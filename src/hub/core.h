@@ -36,7 +36,7 @@
 
 #include "base/error.h"
 #include "nano/account.h"
-#include "nano/message.h"
+#include "nano/counts.h"
 #include "nano/work.h"
 
 /** Capacities and durations; every one must be positive. */
@@ -95,18 +95,6 @@ enum hub_action_kind {
     HUB_REWARD,         /**< Tell the worker's account of its (durable) reward. */
 };
 
-/** A pair of counters, by enum work_type. */
-struct hub_counts {
-    uint64_t of[WORK_TYPES];
-};
-
-/** The totals of a worker's account after a reward (dpow.md 2.4). */
-struct hub_client_totals {
-    struct hub_counts rewarded;
-    struct hub_counts snapshot;
-    bool has_snapshot;
-};
-
 /** One thing to do. */
 struct hub_action {
     enum hub_action_kind kind;
@@ -142,7 +130,7 @@ struct hub_action {
         struct {
             struct account account;
             struct root root;
-            struct hub_client_totals totals;
+            struct client_totals totals;
         } reward;
     };
 };
@@ -159,7 +147,7 @@ struct hub_core_stats {
     uint64_t answers[HUB_ANSWER_REVOKED + 1]; /**< By enum hub_answer. */
     uint64_t left;                            /**< Requests whose service hung up. */
     uint64_t results[HUB_VERDICTS];           /**< By enum hub_verdict. */
-    struct hub_counts rewarded;               /**< Rewards made durable, since the first start. */
+    struct work_counts rewarded;              /**< Rewards made durable, since the first start. */
     size_t entries;
     size_t wanted; /**< Roots being searched. */
     size_t waiters;
@@ -185,7 +173,7 @@ void hub_core_restore_work(struct hub_core *core, uint64_t now_us, const struct 
                            uint64_t nonce, enum work_type type, uint64_t ttl_us);
 
 /** Start: the pool's totals of earlier runs. */
-void hub_core_restore_rewarded(struct hub_core *core, const struct hub_counts *rewarded);
+void hub_core_restore_rewarded(struct hub_core *core, const struct work_counts *rewarded);
 
 /**
  * A service asks.
@@ -209,7 +197,7 @@ enum hub_verdict hub_core_result(struct hub_core *core, uint64_t now_us, const s
 
 /** The action HUB_STORE_WORK has ended; totals are NULL if it brought no durable reward. */
 void hub_core_work_stored(struct hub_core *core, enum work_type type, const struct root *root,
-                          const struct account *account, const struct hub_client_totals *totals);
+                          const struct account *account, const struct client_totals *totals);
 
 /** How the action HUB_STORE_ANSWER or HUB_STORE_UNANSWER ended. */
 enum hub_stored { HUB_STORED, HUB_STORED_NO_SERVICE, HUB_NOT_STORED };

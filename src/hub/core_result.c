@@ -82,7 +82,7 @@ enum hub_verdict hub_core_result(struct hub_core *core, uint64_t now_us, const s
 }
 
 void hub_core_work_stored(struct hub_core *core, enum work_type type, const struct root *root,
-                          const struct account *account, const struct hub_client_totals *totals)
+                          const struct account *account, const struct client_totals *totals)
 {
     core_begin_event(core);
     core->stats.storing--;

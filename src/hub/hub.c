@@ -1,10 +1,10 @@
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/json.h"
 #include "base/random.h"
 #include "hub/hub_internal.h"
 #include "hub/statistics.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,12 +222,6 @@ static void on_signal(uv_signal_t *handle, int number)
     begin_stop(hub);
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-    if (handle->loop != NULL && !uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 static void on_link_closed(void *context)
 {
     struct hub *hub = context;
@@ -269,32 +263,22 @@ static void close_all(struct hub *hub)
     if (hub->control != NULL)
         control_close(hub->control, NULL, NULL);
     hub->control = NULL;
-    close_handle((uv_handle_t *)&hub->on_terminate);
-    close_handle((uv_handle_t *)&hub->on_interrupt);
-    close_handle((uv_handle_t *)&hub->on_hangup);
-    close_handle((uv_handle_t *)&hub->core_timer);
-    close_handle((uv_handle_t *)&hub->second_timer);
-    close_handle((uv_handle_t *)&hub->phase_timer);
+    loop_close((uv_handle_t *)&hub->on_terminate);
+    loop_close((uv_handle_t *)&hub->on_interrupt);
+    loop_close((uv_handle_t *)&hub->on_hangup);
+    loop_close((uv_handle_t *)&hub->core_timer);
+    loop_close((uv_handle_t *)&hub->second_timer);
+    loop_close((uv_handle_t *)&hub->phase_timer);
 }
 
-/* Creates a directory and what is missing above it, for its owner only. */
-static bool make_directory(const char *path, struct error *error)
+static bool make_data_directory(const char *path, struct error *error)
 {
-    char partial[HUB_PATH_SIZE];
     struct stat status;
-    const int length = snprintf(partial, sizeof partial, "%s", path);
-    if (length <= 0 || (size_t)length >= sizeof partial - 64)
+    if (strlen(path) >= HUB_PATH_SIZE - 64)
         return error_set(error, ERROR_INVALID, "data-dir: the path must have 1 to %d characters",
                          HUB_PATH_SIZE - 65);
-    for (char *slash = strchr(partial + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(partial, 0700) != 0 && errno != EEXIST)
-            return error_set(error, ERROR_SYSTEM, "cannot create %.160s: %s", partial,
-                             strerror(errno));
-        *slash = '/';
-    }
-    if (mkdir(partial, 0700) != 0 && errno != EEXIST)
-        return error_set(error, ERROR_SYSTEM, "cannot create %.160s: %s", path, strerror(errno));
+    if (!directory_make(path, error))
+        return false;
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode) || access(path, W_OK | X_OK) != 0)
         return error_set(error, ERROR_SYSTEM, "%.160s is not a directory that can be written",
                          path);
@@ -453,7 +437,7 @@ static void start_timers(struct hub *hub)
 bool hub_run(const struct hub_options *options, const struct log *log, bool *interrupted,
              struct error *error)
 {
-    if (!make_directory(options->data_directory, error))
+    if (!make_data_directory(options->data_directory, error))
         return false;
     struct hub *hub = calloc(1, sizeof *hub);
     if (hub == NULL || uv_loop_init(&hub->loop) != 0) {

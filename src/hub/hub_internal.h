@@ -13,6 +13,7 @@
 #include "hub/services.h"
 #include "hub/worker_link.h"
 #include "net/http_server.h"
+#include "net/loop.h"
 
 enum { HUB_PATH_SIZE = 1024, HUB_URL_SIZE = 320 };
 

@@ -50,10 +50,7 @@ static bool restore(struct ledger *ledger, struct error *error)
         !store_each_work(ledger->options.store, clock_wall_ms(), RESTORE_MAX, restore_work, ledger,
                          error))
         return false;
-    struct hub_counts rewarded;
-    for (int type = 0; type < WORK_TYPES; type++)
-        rewarded.of[type] = totals.of[type];
-    hub_core_restore_rewarded(ledger->options.core, &rewarded);
+    hub_core_restore_rewarded(ledger->options.core, &totals);
     return true;
 }
 
@@ -89,22 +86,11 @@ static void take_health(struct ledger *ledger)
     ledger->options.on_health(ledger->options.context, ledger->healthy ? NULL : reason);
 }
 
-static struct hub_client_totals hub_totals(const struct client_totals *totals)
-{
-    struct hub_client_totals converted = {.has_snapshot = totals->has_snapshot};
-    for (int type = 0; type < WORK_TYPES; type++) {
-        converted.rewarded.of[type] = totals->rewarded.of[type];
-        converted.snapshot.of[type] = totals->snapshot.of[type];
-    }
-    return converted;
-}
-
 static void work_done(struct ledger *ledger, const struct store_op *op)
 {
-    const struct hub_client_totals totals = hub_totals(&op->work.totals);
     const bool rewarded = op->status == STORE_DONE && op->work.rewarded;
     hub_core_work_stored(ledger->options.core, op->work.record.type, &op->work.record.root,
-                         &op->work.account, rewarded ? &totals : NULL);
+                         &op->work.account, rewarded ? &op->work.totals : NULL);
 }
 
 static void answer_done(struct ledger *ledger, const struct store_op *op)

@@ -54,7 +54,7 @@ static void write_private(struct json_writer *writer, const struct services *ser
     json_end_object(writer);
 }
 
-char *statistics_write(const struct services *services, const struct hub_counts *rewarded,
+char *statistics_write(const struct services *services, const struct work_counts *rewarded,
                        size_t *length)
 {
     const size_t size = FIXED_ROOM + services_count(services) * SERVICE_ROOM;

@@ -13,7 +13,7 @@
  * @param length set to its length
  * @return memory for the caller to free(); NULL when out of memory
  */
-char *statistics_write(const struct services *services, const struct hub_counts *rewarded,
+char *statistics_write(const struct services *services, const struct work_counts *rewarded,
                        size_t *length);
 
 #endif

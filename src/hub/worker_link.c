@@ -199,7 +199,7 @@ static void publish_cancel(struct worker_link *link, const struct hub_action *ac
 /* `client/<account>` (dpow.md 2.4): a counter that was never set is absent. */
 static void publish_reward(struct worker_link *link, const struct hub_action *action)
 {
-    const struct hub_client_totals *totals = &action->reward.totals;
+    const struct client_totals *totals = &action->reward.totals;
     char account[ACCOUNT_TEXT_SIZE];
     char topic[ACCOUNT_TOPIC_SIZE];
     char hash[65];

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "nano/account.h"
-#include "nano/message.h"
+#include "nano/counts.h"
 #include "nano/work.h"
 
 #include <stdint.h>
@@ -26,11 +26,6 @@ enum {
     SERVICE_DISPLAY_SIZE = 129,
     SERVICE_WEBSITE_SIZE = 257,
     KEY_HASH_SIZE = 128, /**< A libsodium password hash text with its NUL. */
-};
-
-/** Two counters, by enum work_type. */
-struct work_counts {
-    uint64_t of[WORK_TYPES];
 };
 
 /** A service that may ask for work. */
@@ -55,13 +50,6 @@ struct work_record {
     enum work_type type;
     int64_t solved_ms;  /**< Wall clock. */
     int64_t expires_ms; /**< Wall clock; afterwards it is no longer handed out. */
-};
-
-/** The totals of a worker's account, as told on `client/<account>` (dpow.md 2.4). */
-struct client_totals {
-    struct work_counts rewarded; /**< Since ever. */
-    struct work_counts snapshot; /**< At the last payout. */
-    bool has_snapshot;           /**< Whether there was one. */
 };
 
 enum store_op_kind {

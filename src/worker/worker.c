@@ -6,6 +6,7 @@
 #include "base/queue.h"
 #include "base/random.h"
 #include "engine/engine.h"
+#include "net/loop.h"
 #include "net/mqtt_client.h"
 #include "worker/worker_core.h"
 #include "worker/worker_identity.h"
@@ -327,12 +328,6 @@ static void on_second(uv_timer_t *timer)
             (unsigned long long)stats.rewarded, (unsigned long long)stats.cancelled, stats.waiting);
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-    if (handle->loop != NULL && !uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 /* The engine ends first: afterwards no thread wakes the loop any more. */
 static void close_all(struct worker *worker)
 {
@@ -344,11 +339,11 @@ static void close_all(struct worker *worker)
     if (worker->client != NULL)
         mqtt_client_close(worker->client, NULL, NULL);
     worker->client = NULL;
-    close_handle((uv_handle_t *)&worker->wake);
-    close_handle((uv_handle_t *)&worker->core_timer);
-    close_handle((uv_handle_t *)&worker->second_timer);
-    close_handle((uv_handle_t *)&worker->on_terminate);
-    close_handle((uv_handle_t *)&worker->on_interrupt);
+    loop_close((uv_handle_t *)&worker->wake);
+    loop_close((uv_handle_t *)&worker->core_timer);
+    loop_close((uv_handle_t *)&worker->second_timer);
+    loop_close((uv_handle_t *)&worker->on_terminate);
+    loop_close((uv_handle_t *)&worker->on_interrupt);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

@@ -1,5 +1,6 @@
 #include "worker/worker_identity.h"
 
+#include "base/directory.h"
 #include "base/random.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_SIZE = 1024, BITS_SIZE = 16 };
@@ -40,22 +40,6 @@ static void make_id(char id[WORKER_ID_SIZE])
         held &= (1U << count) - 1;
     }
     id[WORKER_ID_SIZE - 1] = '\0';
-}
-
-static bool make_directories(const char *directory)
-{
-    char partial[PATH_SIZE];
-    if (snprintf(partial, sizeof partial, "%s/", directory) >= (int)sizeof partial) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    for (char *slash = strchr(partial + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(partial, 0700) != 0 && errno != EEXIST)
-            return false;
-        *slash = '/';
-    }
-    return true;
 }
 
 /* Opens and locks the file of one number, from 1 up. Returns the descriptor, or -1 with errno:
@@ -102,9 +86,8 @@ bool worker_identity_take(const char *directory, struct worker_identity *identit
 {
     char path[PATH_SIZE];
     struct worker_identity taken = {.descriptor = -1};
-    if (!make_directories(directory))
-        return error_set(error, ERROR_SYSTEM, "cannot create %.160s: %s", directory,
-                         strerror(errno));
+    if (!directory_make(directory, error))
+        return false;
     errno = EWOULDBLOCK;
     for (unsigned number = 1;
          number <= WORKER_IDENTITIES_MAX && taken.descriptor < 0 && errno == EWOULDBLOCK; number++)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "net/loop.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -102,12 +103,6 @@ static void on_http_closed(void *context)
     server->http = NULL;
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 void workserver_stop(struct workserver *server)
 {
     if (server->stopping)
@@ -123,9 +118,9 @@ void workserver_stop(struct workserver *server)
         searches_close(server->searches);
     if (server->http != NULL)
         http_server_close(server->http, on_http_closed, server);
-    close_handle((uv_handle_t *)&server->on_terminate);
-    close_handle((uv_handle_t *)&server->on_interrupt);
-    close_handle((uv_handle_t *)&server->core_timer);
+    loop_close((uv_handle_t *)&server->on_terminate);
+    loop_close((uv_handle_t *)&server->on_interrupt);
+    loop_close((uv_handle_t *)&server->core_timer);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

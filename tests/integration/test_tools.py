@@ -107,7 +107,7 @@ def test_wrong_usage_exits_2_with_one_line_that_leads_to_help(arguments):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_exits_130(number):
-    arguments = [PROGRAM, "pow", HASH, "--difficulty", "f" * 16]
+    arguments = [PROGRAM, "pow", HASH, "--devices", "cpu", "--difficulty", "f" * 16]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         wait_for_threads(process.pid)
         process.send_signal(number)

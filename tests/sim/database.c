@@ -64,7 +64,7 @@ static bool apply_work(struct world *world, const struct hub_action *action)
 static void report_work(struct world *world, const struct hub_action *action, bool rewarded)
 {
     const struct account account = action->store_work.account;
-    struct hub_client_totals totals = {0};
+    struct client_totals totals = {0};
     if (rewarded)
         totals.rewarded.of[action->store_work.type] =
             world->durable_rewards[account_index(world, &account)];

@@ -77,7 +77,7 @@ static void a_request_is_answered_only_when_the_store_has_committed(void **state
     assert_string_equal(acted(core), "cSA");
     assert_true(action(core, 1)->store_work.has_account);
     assert_int_equal(hub_core_result(core, S, &root, nonce, &account), HUB_RESULT_UNWANTED);
-    const struct hub_client_totals totals = {.rewarded = {{0, 5}}};
+    const struct client_totals totals = {.rewarded = {{0, 5}}};
     hub_core_work_stored(core, WORK_ONDEMAND, &root, &account, &totals);
     assert_string_equal(acted(core), "R");
     hub_core_answer_stored(core, waiter, HUB_STORED);

@@ -147,7 +147,7 @@ static void statistics_name_the_public_and_sum_the_others(void **state)
     (void)state;
     struct error error;
     struct services *services = services_create(&error);
-    const struct hub_counts rewarded = {{7, 9}};
+    const struct work_counts rewarded = {{7, 9}};
     for (int i = 0; i < 3; i++) {
         char name[8];
         (void)snprintf(name, sizeof name, "s%d", i);

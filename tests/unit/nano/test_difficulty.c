@@ -3,8 +3,6 @@
 
 #include "nano/difficulty.h"
 
-#include <stdlib.h>
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
