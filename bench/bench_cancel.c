@@ -2,7 +2,7 @@
  * the find of the first batch, and from engine_cancel() to that of the next search. */
 #include "bench.h"
 
-#include "engine/engine.h"
+#include "engine/devices.h"
 
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -70,16 +70,20 @@ static void measure(const char *what,
                  ROUNDS);
 }
 
-int main(void)
+/* bench_cancel [DEVICES] */
+int main(int argc, char **argv)
 {
     static struct ends ends;
     struct error error;
-    const struct device_choice device = {.kind = DEVICE_CPU, .threads = 1, .kernel = NULL};
+    struct device_list devices;
+    struct engine *engine = NULL;
     (void)sem_init(&ends.count, 0, 0);
-    struct engine *engine = engine_create(
-        &(struct engine_options){
-            .devices = &device, .device_count = 1, .on_end = on_end, .context = &ends},
-        &error);
+    if (device_list_parse(argc > 1 ? argv[1] : "cpu:1", NULL, &devices, &error))
+        engine = engine_create(&(struct engine_options){.devices = devices.choices,
+                                                        .device_count = devices.count,
+                                                        .on_end = on_end,
+                                                        .context = &ends},
+                               &error);
     if (engine == NULL) {
         (void)fprintf(stderr, "%s\n", error.text);
         return 1;

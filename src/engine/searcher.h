@@ -2,7 +2,7 @@
  * searcher: what one thread of the engine drives: a CPU kernel, or a whole device of another kind.
  *
  * A searcher is used by one thread at a time. Its batches are short enough that the thread can
- * leave a search in time: 50 µs on a CPU, 2 ms on other devices.
+ * leave a search in time: 50 µs on a CPU, 1.2 ms on other devices.
  */
 #ifndef DPOW_ENGINE_SEARCHER_H
 #define DPOW_ENGINE_SEARCHER_H

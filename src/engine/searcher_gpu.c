@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Two launches of 2 ms keep a device busy, and are left within 5 ms. */
+/* Two launches of 1.2 ms keep a device busy, and are left within 5 ms. */
 enum {
-    LAUNCH_US = 2000,
+    LAUNCH_US = 1200,
     POLL_US = 50,
     ANSWER_LIMIT_US = 10 * 1000 * 1000,
     ITEMS_FIRST = 1 << 14,
