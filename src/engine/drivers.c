@@ -69,15 +69,19 @@ static void tell(struct driver *driver, bool working, const struct error *what)
 /* What a driver does when it has a searcher, and when it has none any more. The lock is held. */
 static void count_in(struct driver *driver)
 {
+    driver->works = true;
     driver->device->working++;
     driver->engine->working++;
+    turns_announce(driver->engine);
 }
 
 static void count_out(struct driver *driver)
 {
     turns_note(driver, NULL);
+    driver->works = false;
     driver->device->working--;
     driver->engine->working--;
+    turns_announce(driver->engine);
 }
 
 static void schedule_retry(struct retry *retry)

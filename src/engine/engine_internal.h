@@ -22,6 +22,7 @@ struct driver {
     struct random random;        /**< The thread's own. */
     const struct kernel *kernel; /**< The thread's own; CPU: what the searcher was made of. */
     atomic_uint_fast64_t hashes; /**< Written by the thread alone, read by all. */
+    bool works;                  /**< Has a searcher. */
     search_id searching;         /**< The search it is at; 0 for none. */
     uint64_t searching_since;    /**< The thread's hashes when it came to it. */
     pthread_t handle;
@@ -70,6 +71,9 @@ void turns_fill(struct engine *engine);
 /** Interrupts the running search of the lowest class if one of a higher class waits and no place is
  * free. The lock is held. */
 void turns_preempt(struct engine *engine);
+
+/** Makes all drivers look again at what they should search. The lock is held. */
+void turns_announce(struct engine *engine);
 
 /** The search that a driver should be at; NULL if none runs. The lock is held. */
 struct search *turns_assigned(struct engine *engine, const struct driver *driver);

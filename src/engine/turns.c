@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static void announce(struct engine *engine)
+void turns_announce(struct engine *engine)
 {
     atomic_fetch_add_explicit(&engine->epoch, 1, memory_order_release);
     (void)pthread_cond_broadcast(&engine->changed);
@@ -31,7 +31,7 @@ void turns_fill(struct engine *engine)
         filled = true;
     }
     if (filled)
-        announce(engine);
+        turns_announce(engine);
 }
 
 /* Drivers that are still at a search have not added their hashes yet. */
@@ -69,12 +69,45 @@ void turns_preempt(struct engine *engine)
     search_queue_put_back(&engine->queue, interrupted);
 }
 
-/* Each driver has a place of its own among the running searches, and helps the next one while that
- * is free; so the end of a search moves none but its own drivers. */
-struct search *turns_assigned(struct engine *engine, const struct driver *driver)
+/* How many working drivers come before this one. */
+static unsigned rank_of(const struct engine *engine, const struct driver *driver)
+{
+    unsigned rank = 0;
+    for (size_t d = 0; d < engine->device_count; d++) {
+        const struct device *device = &engine->devices[d];
+        for (unsigned t = 0; t < device->choice.threads; t++)
+            rank += device->drivers[t].number < driver->number && device->drivers[t].works;
+    }
+    return rank;
+}
+
+/* The running search before which so many others came; NULL if there are not so many. */
+static struct search *by_age(struct engine *engine, unsigned older)
 {
     for (unsigned i = 0; i < engine->parallel; i++) {
-        struct search *search = engine->running[(driver->number + i) % engine->parallel];
+        struct search *search = engine->running[i];
+        unsigned before = 0;
+        for (unsigned j = 0; search != NULL && j < engine->parallel; j++)
+            before += engine->running[j] != NULL && engine->running[j]->id < search->id;
+        if (search != NULL && before == older)
+            return search;
+    }
+    return NULL;
+}
+
+/* Each driver has a place of its own among the running searches, and helps the next one while that
+ * is free; so the end of a search moves none but its own drivers. When devices have failed and
+ * fewer drivers are left than there are places, they take the oldest searches: none is left for
+ * ever. */
+struct search *turns_assigned(struct engine *engine, const struct driver *driver)
+{
+    const unsigned rank = rank_of(engine, driver);
+    if (engine->working < engine->parallel) {
+        struct search *search = by_age(engine, rank);
+        return search != NULL ? search : by_age(engine, 0);
+    }
+    for (unsigned i = 0; i < engine->parallel; i++) {
+        struct search *search = engine->running[(rank + i) % engine->parallel];
         if (search != NULL)
             return search;
     }
@@ -111,7 +144,7 @@ struct search_end turns_take_out(struct engine *engine, struct search *search,
     };
     free(search);
     if (place != NULL) {
-        announce(engine);
+        turns_announce(engine);
         turns_fill(engine);
     }
     return end;

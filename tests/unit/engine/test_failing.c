@@ -16,6 +16,7 @@ struct scene {
     int creations_that_fail; /* The first so many. */
     int batches_that_work;   /* Of the first searcher; then it fails. */
     bool lies;               /* Calls every first nonce found. */
+    bool fails_for_good;     /* Only the first creation works. */
     int created;
     sem_t told;
     sem_t ended;
@@ -67,7 +68,8 @@ struct searcher *searcher_cuda_create(unsigned device, const char *cache_dir, st
     static const struct searcher_ops ops = {begin, next, destroy};
     (void)device;
     (void)cache_dir;
-    if (scene.created++ < scene.creations_that_fail) {
+    const bool gone = scene.fails_for_good && scene.created > 0;
+    if (scene.created++ < scene.creations_that_fail || gone) {
         (void)error_set(error, ERROR_SYSTEM, "there is no such card");
         return NULL;
     }
@@ -114,7 +116,7 @@ static void set_scene(int creations_that_fail, int batches_that_work)
     (void)sem_init(&scene.ended, 0, 0);
 }
 
-static struct engine *start(size_t device_count, struct error *error)
+static struct engine *start_parallel(size_t device_count, unsigned parallel, struct error *error)
 {
     static const struct device_choice devices[] = {
         {.kind = DEVICE_CUDA, .device = 3},
@@ -122,10 +124,16 @@ static struct engine *start(size_t device_count, struct error *error)
     };
     return engine_create(&(struct engine_options){.devices = devices,
                                                   .device_count = device_count,
+                                                  .parallel = parallel,
                                                   .on_end = on_end,
                                                   .on_device = on_device,
                                                   .context = &scene},
                          error);
+}
+
+static struct engine *start(size_t device_count, struct error *error)
+{
+    return start_parallel(device_count, 1, error);
 }
 
 static search_id search(struct engine *engine, uint64_t threshold, struct error *error)
@@ -209,12 +217,29 @@ static void without_any_device_searches_fail_until_one_is_back(void **state)
     engine_destroy(engine);
 }
 
+static void the_oldest_search_goes_on_when_too_few_devices_are_left(void **state)
+{
+    (void)state;
+    struct error error;
+    set_scene(0, 1);
+    scene.fails_for_good = true;
+    struct engine *engine = start_parallel(2, 2, &error);
+    assert_non_null(engine);
+    const search_id first = search(engine, 0xffffff0000000000, &error);
+    assert_true(search(engine, UINT64_MAX, &error) != 0);
+    wait_for(&scene.ended);
+    assert_true(scene.end.id == first);
+    assert_int_equal(scene.end.outcome, SEARCH_FOUND);
+    engine_destroy(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_engine_without_a_working_device_does_not_start),
         cmocka_unit_test(a_device_that_fails_is_told_and_its_search_goes_on_elsewhere),
         cmocka_unit_test(a_device_that_lies_is_taken_out),
+        cmocka_unit_test(the_oldest_search_goes_on_when_too_few_devices_are_left),
         cmocka_unit_test(without_any_device_searches_fail_until_one_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
