@@ -46,7 +46,7 @@ static const struct option_spec work_server_options[] = {
      .low = 1,
      .high = QUEUE_PLACES_MAX,
      .help = "How many hashes are searched at once when several wait, the devices divided among "
-             "them.",
+             "them; at most one for each thread and GPU.",
      .fallback = "1"},
     {.name = "shuffle",
      .kind = OPTION_FLAG,

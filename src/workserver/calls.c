@@ -9,6 +9,7 @@ static const char json_type[] = "application/json";
 /* One WebSocket, and the calls of it that wait. */
 struct connection {
     uint64_t opened_us;
+    bool local;
     struct call *calls;
 };
 
@@ -28,13 +29,13 @@ struct origin {
     struct http_exchange *exchange;
     struct websocket *socket;
     uint64_t opened_us;
-    const char *peer; /* NULL: not known any more, as in WebSockets; then it is not local. */
+    bool local; /* From this machine. */
 };
 
 bool calls_is_local(const char *peer)
 {
-    return peer != NULL && (strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 ||
-                            strncmp(peer, "::ffff:127.", 11) == 0);
+    return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 ||
+           strncmp(peer, "::ffff:127.", 11) == 0;
 }
 
 void calls_respond(struct workserver *server, struct http_exchange *exchange, int status,
@@ -242,9 +243,8 @@ static void serve_benchmark(struct workserver *server, const struct origin *orig
                             const struct rpc_request *request)
 {
     struct benchmark *benchmark = &server->benchmark;
-    const bool local = calls_is_local(origin->peer);
-    if (!local || benchmark->call != NULL) {
-        reply_fault(server, origin, local ? &rpc_benchmark_busy : &rpc_benchmark_forbidden,
+    if (!origin->local || benchmark->call != NULL) {
+        reply_fault(server, origin, origin->local ? &rpc_benchmark_busy : &rpc_benchmark_forbidden,
                     request->id);
         return;
     }
@@ -311,7 +311,7 @@ static void serve_small(struct workserver *server, const struct origin *origin,
 static void serve_cancel(struct workserver *server, const struct origin *origin,
                          const struct rpc_request *request)
 {
-    queue_core_cancel(server->core, clock_monotonic_us(), &request->root);
+    queue_core_cancel(server->core, clock_monotonic_us(), &request->root, origin->opened_us);
     workserver_act(server);
     serve_small(server, origin, request);
 }
@@ -349,8 +349,9 @@ static void on_request(void *context, struct http_exchange *exchange,
                        const struct http_request *request)
 {
     struct workserver *server = context;
-    const struct origin origin = {
-        .exchange = exchange, .opened_us = request->opened_us, .peer = request->peer};
+    const struct origin origin = {.exchange = exchange,
+                                  .opened_us = request->opened_us,
+                                  .local = calls_is_local(request->peer)};
     if (server->stopping) {
         reply_fault(server, &origin, &rpc_cancelled, (struct slice){NULL, 0});
         return;
@@ -386,6 +387,7 @@ static void on_open(void *context, struct websocket *socket, const struct http_r
         return;
     }
     connection->opened_us = request->opened_us;
+    connection->local = calls_is_local(request->peer);
     websocket_set_user(socket, connection);
 }
 
@@ -393,7 +395,9 @@ static void on_message(void *context, struct websocket *socket, struct slice tex
 {
     const struct connection *connection = websocket_user(socket);
     if (connection != NULL)
-        serve(context, &(struct origin){.socket = socket, .opened_us = connection->opened_us},
+        serve(context,
+              &(struct origin){
+                  .socket = socket, .opened_us = connection->opened_us, .local = connection->local},
               text);
 }
 

@@ -39,6 +39,7 @@ struct entry {
 struct early_cancel {
     struct root root;
     uint64_t at_us;
+    uint64_t opened_us; /* Its connection. */
 };
 
 struct queue_core {
@@ -307,7 +308,7 @@ static bool cancelled_early(const struct queue_core *core, uint64_t now_us,
             &core->early[(core->early_next + EARLY_MAX - i) % EARLY_MAX];
         if (early->at_us == 0 || now_us - early->at_us > EARLY_US)
             return false;
-        if (request->opened_us <= early->at_us &&
+        if (request->opened_us <= early->at_us && request->opened_us != early->opened_us &&
             memcmp(&early->root, &request->root, sizeof early->root) == 0)
             return true;
     }
@@ -428,7 +429,8 @@ void queue_core_leave(struct queue_core *core, uint64_t now_us, queue_waiter id)
     fill_places(core);
 }
 
-void queue_core_cancel(struct queue_core *core, uint64_t now_us, const struct root *root)
+void queue_core_cancel(struct queue_core *core, uint64_t now_us, const struct root *root,
+                       uint64_t opened_us)
 {
     core->action_count = 0;
     struct entry *entry = table_find(core->by_root, root->bytes);
@@ -437,7 +439,7 @@ void queue_core_cancel(struct queue_core *core, uint64_t now_us, const struct ro
         fill_places(core);
         return;
     }
-    core->early[core->early_next] = (struct early_cancel){*root, now_us};
+    core->early[core->early_next] = (struct early_cancel){*root, now_us, opened_us};
     core->early_next = (core->early_next + 1) % EARLY_MAX;
 }
 

@@ -139,10 +139,13 @@ queue_waiter queue_core_request(struct queue_core *core, uint64_t now_us,
 void queue_core_leave(struct queue_core *core, uint64_t now_us, queue_waiter id);
 
 /**
- * Ends all waiters of a root. If there are none, requests for it that come within a second on
- * connections opened before are ended too: a cancel can overtake its request.
+ * Ends all waiters of a root. If there are none, requests for it that come within a second on other
+ * connections opened before are ended too: a cancel can overtake its request, though not on its own
+ * connection, where what follows it was meant to.
+ * @param opened_us when the connection of the cancel was opened; tells it from others
  */
-void queue_core_cancel(struct queue_core *core, uint64_t now_us, const struct root *root);
+void queue_core_cancel(struct queue_core *core, uint64_t now_us, const struct root *root,
+                       uint64_t opened_us);
 
 /** Ends all waiting entries; those that run go on. */
 void queue_core_clear(struct queue_core *core, uint64_t now_us);

@@ -176,6 +176,23 @@ static bool say_ready(struct workserver *server, struct error *error)
     return true;
 }
 
+/* A place that no thread or GPU is free for would hold back what waits, priorities included. */
+static unsigned limit_places(struct workserver *server, unsigned asked)
+{
+    struct engine *engine = searches_engine(server->searches);
+    unsigned places = 0;
+    for (size_t i = 0; i < engine_device_count(engine); i++) {
+        struct engine_device device;
+        engine_device(engine, i, &device);
+        places += device.threads;
+    }
+    if (asked <= places)
+        return asked;
+    log_write(&server->log, LOG_WARNING,
+              "the devices can be divided among %u hashes at once, not among %u", places, asked);
+    return places;
+}
+
 static bool open_all(struct workserver *server, struct error *error)
 {
     const struct workserver_options *options = server->options;
@@ -191,9 +208,6 @@ static bool open_all(struct workserver *server, struct error *error)
     limits.pong_ms = PONG_MS;
     random_system(&queue.seed, sizeof queue.seed);
     random_seed(&server->random, queue.seed + 1);
-    server->core = queue_core_create(&queue, error);
-    if (server->core == NULL)
-        return false;
     server->searches = searches_create(
         &(struct searches_options){
             .loop = &server->loop,
@@ -206,6 +220,10 @@ static bool open_all(struct workserver *server, struct error *error)
         },
         error);
     if (server->searches == NULL)
+        return false;
+    queue.places = limit_places(server, queue.places);
+    server->core = queue_core_create(&queue, error);
+    if (server->core == NULL)
         return false;
     server->http = http_server_create(&server->loop, options->listen.host, options->listen.port,
                                       &handlers, &limits, &server->log, error);

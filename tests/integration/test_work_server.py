@@ -184,6 +184,16 @@ def test_a_cancel_that_overtakes_its_request_counts(server):
         assert read_answer(asking) == (200, {"error": "Cancelled"})
 
 
+def test_a_cancel_does_not_reach_what_follows_it_on_its_connection(server):
+    root = random_hash()
+    with server.connect() as connection:
+        connection.sendall(cancel_request(root))
+        assert read_answer(connection) == (200, {})
+        connection.sendall(node_request(root, EASY))
+        status, found = read_answer(connection)
+    assert status == 200 and work_value(found["work"], root) >= int(EASY, 16)
+
+
 def test_the_search_stops_when_its_only_caller_hangs_up(server):
     root = random_hash()
     first, second = server.connect(), server.connect()
@@ -274,6 +284,18 @@ def test_several_hashes_share_the_devices(tmp_path):
     assert server.stop() == 0
 
 
+def test_no_more_hashes_share_the_devices_than_there_are_threads(tmp_path):
+    server = start_with(tmp_path, "--share", "8")
+    held = []
+    for count in range(3):
+        held.append(server.connect())
+        held[-1].sendall(node_request(random_hash(), HARD))
+        wait_until(lambda: server.metrics()["dpow_work_waiters"] == count + 1, "it waits")
+    assert server.status() == {"generating": "1", "queue_size": "2"}
+    assert "not among 8" in server.process.log.read_text()
+    assert server.stop() == 0
+
+
 def test_results_are_given_out_again_unless_told_otherwise(server, tmp_path):
     root = random_hash()
     assert server.generate(root) == server.generate(root)
@@ -319,6 +341,10 @@ def test_a_websocket_has_several_requests_in_hand(server):
             for _ in range(20):
                 found = json.loads(await socket_.recv())
                 assert work_value(found["work"], roots.pop(found["id"])) >= int(EASY, 16)
+            await socket_.send(json.dumps({"action": "benchmark", "count": 2, "difficulty": EASY,
+                                           "id": "measured"}))
+            measured = json.loads(await socket_.recv())
+            assert measured["id"] == "measured" and measured["count"] == "2"
             await socket_.send("{")
             assert json.loads(await socket_.recv()) == {"error": "Failed to deserialize JSON"}
             await socket_.send(json.dumps({"action": "work_generate", "hash": slow,

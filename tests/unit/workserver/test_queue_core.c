@@ -124,11 +124,16 @@ static void find(struct scene *scene, uint64_t number, uint64_t value)
     carry_out(scene);
 }
 
-static void cancel(struct scene *scene, uint64_t number)
+static void cancel_opened(struct scene *scene, uint64_t number, uint64_t opened_us)
 {
     const struct root root = root_of(number);
-    queue_core_cancel(scene->core, scene->now_us, &root);
+    queue_core_cancel(scene->core, scene->now_us, &root, opened_us);
     carry_out(scene);
+}
+
+static void cancel(struct scene *scene, uint64_t number)
+{
+    cancel_opened(scene, number, scene->now_us);
 }
 
 static void leave(struct scene *scene, uint64_t token)
@@ -264,6 +269,24 @@ static void a_cancel_ends_whoever_waits_and_whoever_it_overtook(void **state)
     scene.now_us += 1000001;
     const uint64_t too_late = ask_opened(&scene, 3, 9, 0, opened_us);
     assert_false(scene.told[too_late].answered);
+    end(&scene);
+}
+
+static void a_cancel_does_not_reach_what_follows_it_on_its_connection(void **state)
+{
+    (void)state;
+    struct scene scene;
+    const struct queue_options with = options();
+    start(&scene, &with);
+    const uint64_t other_us = scene.now_us;
+    const uint64_t own_us = scene.now_us + 1;
+    scene.now_us += 1000;
+    cancel_opened(&scene, 1, own_us);
+    scene.now_us += 1000;
+    const uint64_t own = ask_opened(&scene, 1, 9, 0, own_us);
+    assert_false(scene.told[own].answered);
+    assert_true(was_told(&scene, ask_opened(&scene, 1, 9, 0, other_us), QUEUE_CANCELLED));
+    assert_false(scene.told[own].answered);
     end(&scene);
 }
 
@@ -473,6 +496,7 @@ int main(void)
         cmocka_unit_test(shuffle_draws_among_all_that_wait),
         cmocka_unit_test(a_caller_that_hangs_up_leaves_and_an_empty_entry_stops),
         cmocka_unit_test(a_cancel_ends_whoever_waits_and_whoever_it_overtook),
+        cmocka_unit_test(a_cancel_does_not_reach_what_follows_it_on_its_connection),
         cmocka_unit_test(what_was_found_is_given_out_again_while_it_is_enough),
         cmocka_unit_test(what_there_is_no_room_for_is_refused),
         cmocka_unit_test(requests_time_out_and_failures_and_stops_are_told),
