@@ -10,6 +10,7 @@ static const char *const http_header_names[HEADER_COUNT] = {
     [HEADER_ACCEPT] = "accept",
     [HEADER_AUTHORIZATION] = "authorization",
     [HEADER_EXPECT] = "expect",
+    [HEADER_ORIGIN] = "origin",
     [HEADER_UPGRADE] = "upgrade",
     [HEADER_WEBSOCKET_KEY] = "sec-websocket-key",
     [HEADER_WEBSOCKET_VERSION] = "sec-websocket-version",
@@ -131,16 +132,26 @@ bool connection_write(struct http_connection *connection, const uv_buf_t *parts,
     return true;
 }
 
+/* HTTP/1.0 clients that asked to stay must be told that they may. */
+static const char *persistence(const struct http_connection *connection)
+{
+    if (!connection->keep_alive)
+        return "Connection: close\r\n";
+    return connection->parser.http_major == 1 && connection->parser.http_minor == 0
+               ? "Connection: keep-alive\r\n"
+               : "";
+}
+
 static void send_response(struct http_connection *connection, const struct http_response *response)
 {
     char head[1024];
     const bool typed = response->content_type != NULL;
-    const int length = snprintf(
-        head, sizeof head, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n%s%s%s%s%s\r\n",
-        response->status, http_status_str((enum http_status)response->status),
-        response->body.length, typed ? "Content-Type: " : "", typed ? response->content_type : "",
-        typed ? "\r\n" : "", response->headers != NULL ? response->headers : "",
-        connection->keep_alive ? "" : "Connection: close\r\n");
+    const int length =
+        snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n%s%s%s%s%s\r\n",
+                 response->status, http_status_str((enum http_status)response->status),
+                 response->body.length, typed ? "Content-Type: " : "",
+                 typed ? response->content_type : "", typed ? "\r\n" : "",
+                 response->headers != NULL ? response->headers : "", persistence(connection));
     if (length < 0 || (size_t)length >= sizeof head) {
         connection_close(connection);
         return;
@@ -271,6 +282,11 @@ static int on_headers_complete(http_parser *parser)
 {
     struct http_connection *connection = parser->data;
     struct request_buffer *request = connection->request;
+    /* Other upgrades than this are offers that may be ignored (RFC 9110 7.8). */
+    const struct slice upgrade = header_value(request, HEADER_UPGRADE);
+    if (parser->method != HTTP_CONNECT &&
+        (upgrade.length != 9 || strncasecmp(upgrade.data, "websocket", 9) != 0))
+        parser->upgrade = 0;
     if (parser->content_length != UINT64_MAX &&
         parser->content_length > connection->server->limits.body_bytes)
         return hit_limit(request, 413) + 2; /* 1 and 2 have other meanings for this callback */
@@ -323,6 +339,7 @@ static struct http_request describe_request(const struct http_connection *connec
         .query = {question != NULL ? question + 1 : request->url, query},
         .accept = header_value(request, HEADER_ACCEPT),
         .authorization = header_value(request, HEADER_AUTHORIZATION),
+        .origin = header_value(request, HEADER_ORIGIN),
         .body = {request->body != NULL ? request->body : "", request->body_length},
         .peer = connection->peer,
         .opened_us = connection->opened_us,
@@ -331,9 +348,7 @@ static struct http_request describe_request(const struct http_connection *connec
 
 static bool wants_websocket(const struct http_connection *connection)
 {
-    const struct slice upgrade = header_value(connection->request, HEADER_UPGRADE);
-    return connection->parser.upgrade && upgrade.length == 9 &&
-           strncasecmp(upgrade.data, "websocket", 9) == 0;
+    return connection->parser.upgrade && connection->parser.method != HTTP_CONNECT;
 }
 
 static void try_upgrade(struct http_connection *connection, const struct http_request *request)
@@ -392,12 +407,17 @@ static bool begin_request(struct http_connection *connection)
     return connection->request != NULL;
 }
 
-/* Keeps bytes that belong to a later request; stops reading when there is no room for more. */
+/* Keeps bytes that belong to later requests. A peer that sends more of them than one may have is
+ * closed: if reading stopped instead, it would not be seen when it hangs up. */
 static void keep_pending(struct http_connection *connection, const char *data, size_t length)
 {
     if (length == 0)
         return;
-    char *pending = realloc(connection->pending, connection->pending_length + length);
+    const struct http_limits *limits = &connection->server->limits;
+    const size_t needed = connection->pending_length + length;
+    char *pending = needed > limits->head_bytes + limits->body_bytes
+                        ? NULL
+                        : realloc(connection->pending, needed);
     if (pending == NULL) {
         connection_close(connection);
         return;
@@ -405,10 +425,6 @@ static void keep_pending(struct http_connection *connection, const char *data, s
     memcpy(pending + connection->pending_length, data, length);
     connection->pending = pending;
     connection->pending_length += length;
-    if (connection->pending_length >= HTTP_PENDING_MAX && !connection->reading_paused) {
-        connection->reading_paused = true;
-        (void)uv_read_stop((uv_stream_t *)&connection->tcp);
-    }
 }
 
 /* Parses up to the end of one request; returns how many bytes that took. */
@@ -505,7 +521,7 @@ struct http_connection *connection_create(struct http_server *server)
     server->counters.connections++;
     http_parser_init(&connection->parser, HTTP_REQUEST);
     connection->parser.data = connection;
-    connection->deadline_ms = after(connection, server->limits.idle_ms);
+    connection->deadline_ms = after(connection, server->limits.request_ms);
     return connection;
 }
 
@@ -547,11 +563,6 @@ void connection_resume(struct http_connection *connection)
     connection->pending_length = 0;
     connection_feed(connection, pending, length);
     free(pending);
-    if (connection->reading_paused && connection->pending_length < HTTP_PENDING_MAX &&
-        connection->state != CONNECTION_CLOSING) {
-        connection->reading_paused = false;
-        (void)uv_read_start((uv_stream_t *)&connection->tcp, on_allocate, on_read);
-    }
 }
 
 void http_respond(struct http_exchange *exchange, const struct http_response *response)

@@ -14,7 +14,6 @@
 enum {
     HTTP_URL_MAX = 2048,
     HTTP_HEADER_VALUE_MAX = 512, /**< Of the headers that are looked at. */
-    HTTP_PENDING_MAX = 16384,    /**< Bytes of later requests kept while one is answered. */
     HTTP_DRAIN_MAX = 16 << 20,   /**< Bytes read and dropped after a refusal, so that it arrives. */
     HTTP_DRAIN_MS = 2000,
     HTTP_CLOSE_MS = 1000,      /**< For what is owed when the server closes. */
@@ -26,6 +25,7 @@ enum http_header {
     HEADER_ACCEPT,
     HEADER_AUTHORIZATION,
     HEADER_EXPECT,
+    HEADER_ORIGIN,
     HEADER_UPGRADE,
     HEADER_WEBSOCKET_KEY,
     HEADER_WEBSOCKET_VERSION,
@@ -75,8 +75,7 @@ struct http_connection {
     bool head_only;   /**< It is a HEAD request. */
     bool answer_owed; /**< The owner has been handed a request and has not answered. */
     bool feeding;     /**< In connection_feed(): answers must not call it again. */
-    bool reading_paused;
-    char *pending; /**< Bytes after the request being answered. */
+    char *pending;    /**< Bytes after the request being answered. */
     size_t pending_length;
     size_t drained;
     uint64_t deadline_ms; /**< Loop time at which the present state has lasted too long. */

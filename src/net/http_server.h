@@ -2,9 +2,10 @@
  * http_server: an HTTP/1.1 and WebSocket server on one libuv loop.
  *
  * Requests of one connection are handed up one at a time and answered in order; bytes of the next
- * request wait in a bounded buffer. Limits are enforced here, before a handler sees anything:
- * size of head and body, time to send a request, idle time, connections, bytes waiting to be sent.
- * All functions belong to the loop's thread.
+ * requests wait in a buffer of the size of one; a peer that sends more of them ahead is closed.
+ * Limits are enforced here, before a handler sees anything: size of head and body, time to send a
+ * request, idle time, connections, bytes waiting to be sent. All functions belong to the loop's
+ * thread.
  */
 #ifndef DPOW_NET_HTTP_SERVER_H
 #define DPOW_NET_HTTP_SERVER_H
@@ -26,6 +27,7 @@ struct http_request {
     struct slice query;         /**< After the question mark, or empty. */
     struct slice accept;        /**< The Accept header, or empty. */
     struct slice authorization; /**< The Authorization header, or empty. */
+    struct slice origin;        /**< The Origin header, which pages in browsers send, or empty. */
     struct slice body;
     const char *peer;   /**< Address of the peer, numeric, without its port. */
     uint64_t opened_us; /**< When its connection was opened, by clock_monotonic_us(). */
@@ -56,8 +58,9 @@ struct http_handlers {
 struct http_limits {
     size_t head_bytes;           /**< Request line and headers; more: 431. */
     size_t body_bytes;           /**< More: 413. */
-    uint64_t request_ms;         /**< From the first byte of a request to its last; more: 408. */
-    uint64_t idle_ms;            /**< A kept-alive connection without a request is closed. */
+    uint64_t request_ms;         /**< From the first byte of a request to its last; more: 408. Also
+                                      from the connection to its first byte; more: closed. */
+    uint64_t idle_ms;            /**< A connection is closed so long after its last answer. */
     size_t connections;          /**< More are closed at once. */
     size_t connections_per_peer; /**< Of one address, likewise; 0 means no such limit. */
     size_t message_bytes;        /**< A WebSocket message; more: close 1009. */

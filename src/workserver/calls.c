@@ -372,10 +372,19 @@ static void on_gone(void *context, struct http_exchange *exchange)
         leave(context, call);
 }
 
+/* A browser lets every page open a WebSocket anywhere: the server must look whose it is. */
+static bool may_ask(const struct workserver *server, struct slice origin)
+{
+    const char *allowed = server->options->cors_origin;
+    return origin.length == 0 ||
+           (allowed != NULL && (strcmp(allowed, "*") == 0 || slice_is(origin, allowed)));
+}
+
 static bool on_upgrade(void *context, const struct http_request *request)
 {
     const struct workserver *server = context;
-    return !server->stopping && slice_is(request->path, "/websocket");
+    return !server->stopping && slice_is(request->path, "/websocket") &&
+           may_ask(server, request->origin);
 }
 
 static void on_open(void *context, struct websocket *socket, const struct http_request *request)

@@ -223,7 +223,8 @@ static bool serve_control(struct workserver *server, struct http_exchange *excha
     const bool stops = is(request, "GET", "/api/v1/stop") || is(request, "POST", "/api/v1/stop");
     if (!clears && !stops)
         return false;
-    if (!server->options->allow_control || !calls_is_local(request->peer)) {
+    if (!server->options->allow_control || !calls_is_local(request->peer) ||
+        request->origin.length > 0) {
         calls_respond(server, exchange, 403,
                       clears
                           ? slice_of("{\"error\":\"Control requests are not allowed. This must be "

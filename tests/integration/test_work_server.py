@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -424,3 +425,53 @@ def test_a_port_in_use_is_said(server):
     done = subprocess.run([PROGRAM, "work-server", "--listen", f"127.0.0.1:{server.port}",
                            "--devices", "cpu:1"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and str(server.port) in done.stderr
+
+
+def test_a_caller_with_much_in_its_pipeline_is_seen_to_hang_up(server):
+    connection = server.connect()
+    connection.sendall(node_request(random_hash(), HARD))
+    wait_until(lambda: server.status()["generating"] == "1", "the search begins")
+    connection.sendall(b"".join(node_request(random_hash(), HARD) for _ in range(100)))
+    connection.close()
+    wait_until(lambda: server.status() == {"generating": "0", "queue_size": "0"}, "all is left")
+    greedy = server.connect()
+    greedy.sendall(node_request(random_hash(), HARD))
+    with contextlib.suppress(ConnectionError):
+        greedy.sendall(b" " * 1_000_000)
+    wait_until(lambda: server.status()["generating"] == "0", "who sends too much is disconnected")
+
+
+def test_other_upgrades_are_ignored(server):
+    root = random_hash()
+    body = json.dumps({"action": "work_generate", "hash": root, "difficulty": EASY})
+    with server.connect() as connection:
+        connection.sendall(("POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                            "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+                            f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+        status, found = read_answer(connection)
+    assert status == 200 and work_value(found["work"], root) >= int(EASY, 16)
+
+
+def test_old_clients_that_ask_to_stay_are_told_that_they_may(server):
+    with server.connect() as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            answer = b""
+            while b'{"status":"ok"}' not in answer:
+                answer += connection.recv(4096)
+            assert b"Connection: keep-alive\r\n" in answer
+
+
+def test_pages_of_other_origins_get_no_websocket_and_no_control(tmp_path):
+    server = start_with(tmp_path, "--cors", "https://wallet.example", "--allow-control")
+
+    async def open_from(origin):
+        url = f"ws://{server.host}:{server.port}/websocket"
+        async with websockets.connect(url, origin=origin) as socket_:
+            await socket_.send('{"action":"status"}')
+            return json.loads(await socket_.recv())
+    assert asyncio.run(open_from("https://wallet.example"))["generating"] == "0"
+    with pytest.raises(websockets.exceptions.InvalidStatusCode):
+        asyncio.run(open_from("https://other.example"))
+    assert server.call("", "/api/v1/stop", "POST", Origin="https://other.example")[0] == 403
+    assert server.stop() == 0
