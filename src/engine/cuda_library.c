@@ -1,6 +1,7 @@
 #include "engine/cuda_library.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 struct symbol {
@@ -40,7 +41,6 @@ static const struct symbol cuda_symbols[] = {
 };
 
 static const struct symbol nvrtc_symbols[] = {
-    {"nvrtcVersion", offsetof(struct nvrtc, version)},
     {"nvrtcCreateProgram", offsetof(struct nvrtc, create)},
     {"nvrtcDestroyProgram", offsetof(struct nvrtc, destroy)},
     {"nvrtcCompileProgram", offsetof(struct nvrtc, compile)},
@@ -71,9 +71,18 @@ bool cuda_load(struct cuda *cuda, struct error *error)
     void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL)
         return error_set(error, ERROR_NOT_FOUND,
-                         "there is no CUDA driver on this system (libcuda.so.1)");
+                         "there is no CUDA driver on this system that can be loaded: %s",
+                         dlerror());
     return load_symbols(library, "CUDA driver", cuda_symbols,
                         sizeof cuda_symbols / sizeof cuda_symbols[0], cuda, error);
+}
+
+bool cuda_fail(const struct cuda *cuda, const char *call, cuda_result code, struct error *error)
+{
+    const char *name = NULL;
+    if (cuda->error_name(code, &name) != CUDA_OK || name == NULL)
+        name = "unknown";
+    return error_set(error, ERROR_SYSTEM, "%s failed with CUDA's code %d (%s)", call, code, name);
 }
 
 bool nvrtc_load(struct nvrtc *nvrtc, struct error *error)
@@ -86,11 +95,16 @@ bool nvrtc_load(struct nvrtc *nvrtc, struct error *error)
         "/usr/local/cuda/lib64/libnvrtc.so",
     };
     void *library = NULL;
-    for (size_t i = 0; library == NULL && i < sizeof names / sizeof names[0]; i++)
+    char reason[160] = "";
+    for (size_t i = 0; library == NULL && i < sizeof names / sizeof names[0]; i++) {
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+        if (library == NULL && i == 0)
+            (void)snprintf(reason, sizeof reason, "%s", dlerror());
+    }
     if (library == NULL)
         return error_set(error, ERROR_NOT_FOUND,
-                         "there is a CUDA driver, but not the compiler NVRTC (libnvrtc.so)");
+                         "there is a CUDA driver, but the compiler NVRTC cannot be loaded: %s",
+                         reason);
     return load_symbols(library, "NVRTC", nvrtc_symbols,
                         sizeof nvrtc_symbols / sizeof nvrtc_symbols[0], nvrtc, error);
 }

@@ -67,7 +67,6 @@ struct cuda {
 };
 
 struct nvrtc {
-    int (*version)(int *major, int *minor);
     int (*create)(nvrtc_program *program, const char *source, const char *name, int headers,
                   const char *const *header_sources, const char *const *header_names);
     int (*destroy)(nvrtc_program *program);
@@ -83,6 +82,9 @@ struct nvrtc {
  * @return false with the error saying what is missing
  */
 bool cuda_load(struct cuda *cuda, struct error *error);
+
+/** Fills the error with the call, the code and its name. @return false */
+bool cuda_fail(const struct cuda *cuda, const char *call, cuda_result code, struct error *error);
 
 /** Loads it and starts the driver. */
 bool cuda_start(struct cuda *cuda, struct error *error);

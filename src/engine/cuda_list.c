@@ -10,9 +10,7 @@ bool cuda_start(struct cuda *cuda, struct error *error)
     if (!cuda_load(cuda, error))
         return false;
     const cuda_result code = cuda->init(0);
-    return code == CUDA_OK ||
-           error_set(error, ERROR_SYSTEM, "the CUDA driver does not start: cuInit gave code %d",
-                     code);
+    return code == CUDA_OK || cuda_fail(cuda, "the start of the driver, cuInit,", code, error);
 }
 
 static void describe(const struct cuda *cuda, cuda_device device, struct gpu_info *info)

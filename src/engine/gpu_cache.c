@@ -1,9 +1,9 @@
 #include "engine/gpu_internal.h"
 
+#include "base/directory.h"
 #include "base/hex.h"
 #include "nano/blake2b.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* A file begins with a checksum of the rest: a driver should not be handed half a kernel. */
-enum { CHECKSUM_SIZE = 16, PATH_SIZE = 1024, FILE_SIZE_MAX = 64 * 1024 * 1024 };
+enum { CHECKSUM_SIZE = 16, FILE_SIZE_MAX = 64 * 1024 * 1024 };
 
 void gpu_cache_key(const char *const *texts, char key[GPU_KEY_SIZE])
 {
@@ -25,10 +25,10 @@ void gpu_cache_key(const char *const *texts, char key[GPU_KEY_SIZE])
 }
 
 static bool make_path(const char *cache_dir, const char *key, const char *kind,
-                      char path[PATH_SIZE])
+                      char path[DIRECTORY_PATH_SIZE])
 {
-    const int length = snprintf(path, PATH_SIZE, "%s/%s%s", cache_dir, key, kind);
-    return length > 0 && length < PATH_SIZE;
+    const int length = snprintf(path, DIRECTORY_PATH_SIZE, "%s/%s%s", cache_dir, key, kind);
+    return length > 0 && length < DIRECTORY_PATH_SIZE;
 }
 
 /* Reads a whole file of a sensible size. */
@@ -55,7 +55,7 @@ static uint8_t *read_file(const char *path, size_t *size)
 void *gpu_cache_read(const char *cache_dir, const char key[GPU_KEY_SIZE], const char *kind,
                      size_t *size)
 {
-    char path[PATH_SIZE];
+    char path[DIRECTORY_PATH_SIZE];
     uint8_t checksum[CHECKSUM_SIZE];
     size_t whole;
     if (cache_dir == NULL || !make_path(cache_dir, key, kind, path))
@@ -73,45 +73,42 @@ void *gpu_cache_read(const char *cache_dir, const char key[GPU_KEY_SIZE], const 
     return data;
 }
 
-static bool write_file(const char *path, const uint8_t *checksum, const void *data, size_t size)
+/* The name becomes that of a new file: several devices of one kind write at a time. */
+static bool write_file(char *name, const uint8_t *checksum, const void *data, size_t size)
 {
-    FILE *file = fopen(path, "we");
-    if (file == NULL)
+    const int handle = mkostemp(name, O_CLOEXEC);
+    if (handle < 0)
         return false;
+    FILE *file = fdopen(handle, "w");
+    if (file == NULL) {
+        (void)close(handle);
+        return false;
+    }
     const bool written = fwrite(checksum, 1, CHECKSUM_SIZE, file) == CHECKSUM_SIZE &&
                          fwrite(data, 1, size, file) == size;
     return fclose(file) == 0 && written;
 }
 
-/* The folder and the folder it is in, as far as they are missing. */
-static void make_folder(const char *path)
-{
-    char above[PATH_SIZE];
-    if (mkdir(path, 0755) == 0 || errno != ENOENT)
-        return;
-    (void)snprintf(above, sizeof above, "%s", path);
-    char *slash = strrchr(above, '/');
-    if (slash != NULL && slash != above) {
-        *slash = '\0';
-        (void)mkdir(above, 0755);
-        (void)mkdir(path, 0755);
-    }
-}
-
 void gpu_cache_write(const char *cache_dir, const char key[GPU_KEY_SIZE], const char *kind,
                      const void *data, size_t size)
 {
-    char path[PATH_SIZE];
-    char temporary[PATH_SIZE];
-    char ending[64];
+    char path[DIRECTORY_PATH_SIZE];
+    char temporary[DIRECTORY_PATH_SIZE];
     uint8_t checksum[CHECKSUM_SIZE];
-    if (cache_dir == NULL || !make_path(cache_dir, key, kind, path))
+    struct error error;
+    if (cache_dir == NULL || !make_path(cache_dir, key, kind, path) ||
+        !make_path(cache_dir, key, ".XXXXXX", temporary) || !directory_make(cache_dir, &error))
         return;
-    (void)snprintf(ending, sizeof ending, "%s.%ld.new", kind, (long)getpid());
-    if (!make_path(cache_dir, key, ending, temporary))
-        return;
-    make_folder(cache_dir);
     blake2b(data, size, checksum, sizeof checksum);
     if (!write_file(temporary, checksum, data, size) || rename(temporary, path) != 0)
         (void)unlink(temporary);
+}
+
+void gpu_cache_forget(const char *cache_dir, const char key[GPU_KEY_SIZE])
+{
+    static const char *const kinds[] = {".bin", ".size"};
+    char path[DIRECTORY_PATH_SIZE];
+    for (size_t i = 0; cache_dir != NULL && i < sizeof kinds / sizeof kinds[0]; i++)
+        if (make_path(cache_dir, key, kinds[i], path))
+            (void)unlink(path);
 }

@@ -20,6 +20,9 @@ enum {
 extern const char kernel_opencl[];
 extern const char kernel_cuda[];
 
+/** The kernel's table for a search. */
+void gpu_task_words(uint64_t words[GPU_TASK_WORDS], const struct root *root, uint64_t threshold);
+
 enum gpu_state { GPU_BUSY, GPU_DONE, GPU_FAILED };
 
 struct gpu_driver;
@@ -73,5 +76,9 @@ void *gpu_cache_read(const char *cache_dir, const char key[GPU_KEY_SIZE], const 
 /** Keeps something; failing to is no error: it is only made again. */
 void gpu_cache_write(const char *cache_dir, const char key[GPU_KEY_SIZE], const char *kind,
                      const void *data, size_t size);
+
+/** Removes what was kept under a key: a device failed with it, and may not with what is made anew.
+ */
+void gpu_cache_forget(const char *cache_dir, const char key[GPU_KEY_SIZE]);
 
 #endif

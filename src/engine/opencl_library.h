@@ -45,6 +45,9 @@ struct opencl {
  */
 bool opencl_load(struct opencl *cl, struct error *error);
 
+/** The name of an OpenCL 1.2 code, as CL_OUT_OF_RESOURCES; "unknown" for a driver's own. */
+const char *opencl_code_name(cl_int code);
+
 /** Finds a device by its numbers. */
 bool opencl_find(const struct opencl *cl, unsigned platform, unsigned device,
                  cl_platform_id *platform_id, cl_device_id *device_id, struct error *error);

@@ -21,10 +21,7 @@ struct cuda_driver {
 static bool fail(const struct cuda_driver *driver, const char *call, cuda_result code,
                  struct error *error)
 {
-    const char *name = NULL;
-    if (driver->cuda.error_name(code, &name) != CUDA_OK || name == NULL)
-        name = "unknown";
-    return error_set(error, ERROR_SYSTEM, "%s failed with CUDA's code %d (%s)", call, code, name);
+    return cuda_fail(&driver->cuda, call, code, error);
 }
 
 /* The task travels with each launch, by value. */
@@ -106,8 +103,8 @@ static bool fail_compile(const struct nvrtc *nvrtc, nvrtc_program program, int c
         log = calloc(1, size);
     if (log != NULL)
         (void)nvrtc->log(program, log);
-    (void)error_set(error, ERROR_SYSTEM, "the kernel does not compile (code %d): %.160s", code,
-                    log == NULL ? "" : log);
+    (void)error_set(error, ERROR_SYSTEM, "the kernel does not compile (code %d): %.*s", code,
+                    log == NULL ? 0 : (int)strcspn(log, "\n"), log == NULL ? "" : log);
     free(log);
     return false;
 }
@@ -254,6 +251,7 @@ struct searcher *searcher_cuda_create(unsigned device, const char *cache_dir, st
     describe(driver, architecture, key);
     if (!make_module(driver, cache_dir, key, architecture, error) ||
         !make_function(driver, error) || !make_memory(driver, error)) {
+        gpu_cache_forget(cache_dir, key);
         destroy(&driver->common, false);
         return NULL;
     }

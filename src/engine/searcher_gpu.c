@@ -39,7 +39,7 @@ struct searcher_gpu {
     bool hangs;
 };
 
-static void fill_words(uint64_t words[GPU_TASK_WORDS], const struct root *root, uint64_t threshold)
+void gpu_task_words(uint64_t words[GPU_TASK_WORDS], const struct root *root, uint64_t threshold)
 {
     struct kernel_task task;
     kernel_prepare(&task, root, threshold);
@@ -125,16 +125,19 @@ static void adapt(struct searcher_gpu *gpu, const struct flight *flight, uint64_
     gpu->items = round_up(gpu, items);
 }
 
+/* Waits for what is in flight, also behind a launch that failed: its result may not be written
+ * into memory that is freed. */
 static bool drain(struct searcher_gpu *gpu, struct error *error)
 {
-    for (unsigned i = 0; i < GPU_SLOTS; i++) {
+    bool worked = true;
+    for (unsigned i = 0; i < GPU_SLOTS && !gpu->hangs; i++) {
         const unsigned slot = (gpu->oldest + i) % GPU_SLOTS;
         uint32_t hit;
-        if (gpu->flights[slot].flying && !wait_for(gpu, slot, &hit, error))
-            return false;
+        if (gpu->flights[slot].flying)
+            worked = wait_for(gpu, slot, &hit, error) && worked;
     }
     gpu->oldest = 0;
-    return true;
+    return worked;
 }
 
 static bool begin(struct searcher *searcher, const struct root *root, uint64_t threshold,
@@ -144,7 +147,7 @@ static bool begin(struct searcher *searcher, const struct root *root, uint64_t t
     uint64_t words[GPU_TASK_WORDS];
     if (!drain(gpu, error))
         return false;
-    fill_words(words, root, threshold);
+    gpu_task_words(words, root, threshold);
     if (!gpu->driver->ops->load(gpu->driver, words, error))
         return false;
     const double useful = difficulty_expected_hashes(threshold) / 4;
@@ -185,8 +188,7 @@ static void destroy(struct searcher *searcher)
 {
     struct searcher_gpu *gpu = (struct searcher_gpu *)searcher;
     struct error error;
-    if (!gpu->hangs)
-        (void)drain(gpu, &error);
+    (void)drain(gpu, &error);
     gpu->driver->ops->destroy(gpu->driver, gpu->hangs);
     free(gpu);
 }
@@ -324,6 +326,7 @@ struct searcher *searcher_gpu_create(struct gpu_driver *driver, const char *cach
     driver->local = driver->local_max < 64 ? driver->local_max : 64;
     if (set_up(gpu, cache_dir, key, error))
         return &gpu->common;
+    gpu_cache_forget(cache_dir, key);
     destroy(&gpu->common);
     return NULL;
 }

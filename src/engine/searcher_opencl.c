@@ -12,31 +12,32 @@ struct opencl_driver {
     cl_command_queue queue;
     cl_program program;
     cl_kernel kernel;
-    cl_mem task;
     cl_mem hit[GPU_SLOTS];
     cl_event done[GPU_SLOTS];
     cl_uint results[GPU_SLOTS]; /* Written by the device's driver while a launch is in flight. */
+    uint64_t words[GPU_TASK_WORDS];
 };
 
 static bool fail(const char *call, cl_int code, struct error *error)
 {
-    return error_set(error, ERROR_SYSTEM, "%s failed with OpenCL's code %d", call, code);
+    return error_set(error, ERROR_SYSTEM, "%s failed with OpenCL's code %d (%s)", call, code,
+                     opencl_code_name(code));
 }
 
+/* The task travels with each launch, by value: nothing to wait for. */
 static bool load(struct gpu_driver *common, const uint64_t words[GPU_TASK_WORDS],
                  struct error *error)
 {
     struct opencl_driver *driver = (struct opencl_driver *)common;
-    const cl_int code =
-        driver->cl.enqueue_write_buffer(driver->queue, driver->task, CL_TRUE, 0,
-                                        GPU_TASK_WORDS * sizeof words[0], words, 0, NULL, NULL);
-    return code == CL_SUCCESS || fail("clEnqueueWriteBuffer", code, error);
+    (void)error;
+    memcpy(driver->words, words, sizeof driver->words);
+    return true;
 }
 
 static cl_int set_arguments(struct opencl_driver *driver, unsigned slot, uint64_t start)
 {
     const cl_ulong start_value = start;
-    cl_int code = driver->cl.set_kernel_arg(driver->kernel, 0, sizeof driver->task, &driver->task);
+    cl_int code = driver->cl.set_kernel_arg(driver->kernel, 0, sizeof driver->words, driver->words);
     if (code == CL_SUCCESS)
         code = driver->cl.set_kernel_arg(driver->kernel, 1, sizeof start_value, &start_value);
     if (code == CL_SUCCESS)
@@ -92,10 +93,22 @@ static enum gpu_state poll(struct gpu_driver *common, unsigned slot, uint32_t *h
     return GPU_FAILED;
 }
 
+/* Whether a launch that could not be begun to the end may still write its result. */
+static bool is_pending(const struct opencl_driver *driver, unsigned slot)
+{
+    cl_int status = CL_COMPLETE;
+    return driver->done[slot] != NULL &&
+           driver->cl.get_event_info(driver->done[slot], CL_EVENT_COMMAND_EXECUTION_STATUS,
+                                     sizeof status, &status, NULL) == CL_SUCCESS &&
+           status > CL_COMPLETE;
+}
+
 static void destroy(struct gpu_driver *common, bool hangs)
 {
     struct opencl_driver *driver = (struct opencl_driver *)common;
     const struct opencl *cl = &driver->cl;
+    for (unsigned slot = 0; slot < GPU_SLOTS; slot++)
+        hangs = hangs || is_pending(driver, slot);
     if (hangs)
         return; /* The results are still the device's to write: nothing may be freed. */
     for (unsigned slot = 0; slot < GPU_SLOTS; slot++) {
@@ -104,8 +117,6 @@ static void destroy(struct gpu_driver *common, bool hangs)
         if (driver->hit[slot] != NULL)
             (void)cl->release_mem_object(driver->hit[slot]);
     }
-    if (driver->task != NULL)
-        (void)cl->release_mem_object(driver->task);
     if (driver->kernel != NULL)
         (void)cl->release_kernel(driver->kernel);
     if (driver->program != NULL)
@@ -167,21 +178,35 @@ static void keep(struct opencl_driver *driver, const char *cache_dir, const char
     free(binary);
 }
 
+static bool fail_build(struct opencl_driver *driver, cl_int build_code, struct error *error)
+{
+    const struct opencl *cl = &driver->cl;
+    size_t size = 0;
+    char *log = NULL;
+    if (cl->get_program_build_info(driver->program, driver->device, CL_PROGRAM_BUILD_LOG, 0, NULL,
+                                   &size) == CL_SUCCESS &&
+        size > 0)
+        log = calloc(1, size + 1);
+    if (log != NULL)
+        (void)cl->get_program_build_info(driver->program, driver->device, CL_PROGRAM_BUILD_LOG,
+                                         size, log, NULL);
+    (void)error_set(error, ERROR_SYSTEM, "the kernel does not compile (code %d, %s): %.*s",
+                    build_code, opencl_code_name(build_code),
+                    log == NULL ? 0 : (int)strcspn(log, "\n"), log == NULL ? "" : log);
+    free(log);
+    return false;
+}
+
 static bool build_source(struct opencl_driver *driver, struct error *error)
 {
     const char *source = kernel_opencl;
-    char log[128] = "";
     cl_int code;
     driver->program =
         driver->cl.create_program_with_source(driver->context, 1, &source, NULL, &code);
     if (driver->program == NULL)
         return fail("clCreateProgramWithSource", code, error);
     code = build(driver);
-    if (code == CL_SUCCESS)
-        return true;
-    (void)driver->cl.get_program_build_info(driver->program, driver->device, CL_PROGRAM_BUILD_LOG,
-                                            sizeof log - 1, log, NULL);
-    return error_set(error, ERROR_SYSTEM, "the kernel does not compile (code %d): %s", code, log);
+    return code == CL_SUCCESS || fail_build(driver, code, error);
 }
 
 static bool make_program(struct opencl_driver *driver, const char *cache_dir, const char *key,
@@ -213,10 +238,6 @@ static bool make_context(struct opencl_driver *driver, struct error *error)
     driver->queue = cl->create_command_queue(driver->context, driver->device, 0, &code);
     if (driver->queue == NULL)
         return fail("clCreateCommandQueue", code, error);
-    driver->task = cl->create_buffer(driver->context, CL_MEM_READ_ONLY,
-                                     GPU_TASK_WORDS * sizeof(cl_ulong), NULL, &code);
-    if (driver->task == NULL)
-        return fail("clCreateBuffer", code, error);
     for (unsigned slot = 0; slot < GPU_SLOTS; slot++) {
         driver->hit[slot] =
             cl->create_buffer(driver->context, CL_MEM_READ_WRITE, sizeof(cl_uint), NULL, &code);
@@ -257,6 +278,7 @@ struct searcher *searcher_opencl_create(unsigned platform, unsigned device, cons
     }
     make_key(driver, key);
     if (!make_context(driver, error) || !make_program(driver, cache_dir, key, error)) {
+        gpu_cache_forget(cache_dir, key);
         destroy(&driver->common, false);
         return NULL;
     }

@@ -262,10 +262,13 @@ def test_a_port_in_use_is_named(hub, tmp_path):
 
 
 def test_an_external_broker_is_used_and_a_dead_one_named(hub, tmp_path):
-    done = subprocess.run(
-        [PROGRAM, "hub", "--data-dir", str(tmp_path / "dead"), "--listen=127.0.0.1:0"],
-        env={**os.environ, "DPOW_HUB_BROKER": "mqtt://u:secret@127.0.0.1:1"},
-        capture_output=True, text=True, timeout=PATIENCE)
+    with socket.socket() as taken:  # a port that is bound refuses connections, and nobody gets it
+        taken.bind(("127.0.0.1", 0))
+        done = subprocess.run(
+            [PROGRAM, "hub", "--data-dir", str(tmp_path / "dead"), "--listen=127.0.0.1:0"],
+            env={**os.environ,
+                 "DPOW_HUB_BROKER": f"mqtt://u:secret@127.0.0.1:{taken.getsockname()[1]}"},
+            capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert "no connection to the broker" in done.stderr and "refused" in done.stderr
     assert "secret" not in done.stderr

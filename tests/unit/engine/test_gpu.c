@@ -208,6 +208,63 @@ static void a_driver_that_fails_is_told_with_call_and_code(void **state)
     assert_non_null(strstr(error.text, "no OpenCL platform 99"));
 }
 
+static void a_device_that_fails_a_launch_is_told_and_can_be_made_anew(void **state)
+{
+    (void)state;
+    struct kernel_result result;
+    struct error error;
+    struct searcher *searcher = create_or_fail(DEVICE_CUDA, NULL);
+    begin(searcher, &(struct root){{1}}, UINT64_MAX, 0);
+    assert_false(next(searcher).found); /* and another launch is in flight */
+    assert_int_equal(setenv("FAKE_CUDA", "launch", 1), 0);
+    assert_false(searcher->ops->next(searcher, &result, &error));
+    assert_string_equal(error.text,
+                        "cuLaunchKernel failed with CUDA's code 719 (CUDA_ERROR_LAUNCH_FAILED)");
+    searcher->ops->destroy(searcher);
+    assert_int_equal(unsetenv("FAKE_CUDA"), 0);
+    searcher = create_or_fail(DEVICE_CUDA, NULL);
+    searcher->ops->destroy(searcher);
+}
+
+/* How many files there are in a folder. */
+static int count_files(const char *folder)
+{
+    int count = 0;
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+        count += entry->d_name[0] != '.';
+    (void)closedir(directory);
+    return count;
+}
+
+static void what_a_device_failed_with_is_not_kept(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/dpow-cache-XXXXXX";
+    struct error error;
+    assert_non_null(mkdtemp(folder));
+    struct searcher *searcher = create_or_fail(DEVICE_CUDA, folder);
+    searcher->ops->destroy(searcher);
+    assert_int_equal(count_files(folder), 2);
+    assert_int_equal(setenv("FAKE_CUDA", "launch", 1), 0);
+    assert_null(create(DEVICE_CUDA, folder, &error));
+    assert_int_equal(unsetenv("FAKE_CUDA"), 0);
+    assert_int_equal(count_files(folder), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void a_driver_that_does_not_start_is_told(void **state)
+{
+    (void)state;
+    struct gpu_info gpus[1];
+    struct error error;
+    assert_int_equal(setenv("FAKE_CUDA", "start", 1), 0);
+    assert_int_equal(cuda_list(gpus, 1, &error), 0);
+    assert_non_null(strstr(error.text, "cuInit, failed with CUDA's code 1"));
+    assert_int_equal(unsetenv("FAKE_CUDA"), 0);
+}
+
 static void a_driver_that_hangs_is_left_after_ten_seconds(void **state)
 {
     (void)state;
@@ -289,6 +346,9 @@ int main(void)
         cmocka_unit_test(kernels_and_sizes_are_kept_and_spoilt_ones_made_anew),
         cmocka_unit_test(a_kept_kernel_needs_no_compiler),
         cmocka_unit_test(a_driver_that_fails_is_told_with_call_and_code),
+        cmocka_unit_test(a_device_that_fails_a_launch_is_told_and_can_be_made_anew),
+        cmocka_unit_test(what_a_device_failed_with_is_not_kept),
+        cmocka_unit_test(a_driver_that_does_not_start_is_told),
         cmocka_unit_test(a_driver_that_hangs_is_left_after_ten_seconds),
         cmocka_unit_test(devices_are_listed_and_chosen),
         cmocka_unit_test(a_gpu_that_cuda_has_is_not_used_through_opencl_too),
