@@ -173,8 +173,8 @@ struct dial *dial_start(uv_loop_t *loop, const struct dial_options *options)
     dial->on_done = options->on_done;
     dial->context = options->context;
     dial->resolver.data = dial;
-    dial->resolving = uv_getaddrinfo(loop, &dial->resolver, on_resolved, dial->host, NULL,
-                                     &hints) == 0;
+    dial->resolving =
+        uv_getaddrinfo(loop, &dial->resolver, on_resolved, dial->host, NULL, &hints) == 0;
     if (!dial->resolving) {
         free(dial);
         return NULL;

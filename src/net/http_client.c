@@ -105,9 +105,10 @@ static int on_headers_complete(http_parser *parser)
         return stop(call, "the answer's status is none of HTTP");
     if (status == 101)
         return stop(call, "the server changes to a protocol that nobody asked for");
-    if (parser->content_length != UINT64_MAX && parser->content_length > call->response_max)
+    if (status >= 200 && parser->content_length != UINT64_MAX &&
+        parser->content_length > call->response_max)
         return stop_too_large(call);
-    return 0;
+    return status < 200 || status == 204 || status == 304; /* these have no body */
 }
 
 static bool reserve(struct http_call *call, size_t needed)

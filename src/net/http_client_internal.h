@@ -11,7 +11,7 @@
 #include <uv.h>
 
 enum {
-    CLIENT_HTTP_PORT = 80,    /**< Of http and ws, where a URL names none. */
+    CLIENT_HTTP_PORT = 80,     /**< Of http and ws, where a URL names none. */
     CLIENT_READ_BYTES = 16384, /**< What is taken from a socket at once. */
     CLIENT_REASON_SIZE = 160,
     REQUEST_HEAD_MAX = 2048, /**< Room for request_head() and some lines more. */

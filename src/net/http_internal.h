@@ -127,4 +127,8 @@ void websocket_expire(struct websocket *socket, uint64_t now_ms);
 void websocket_closed(struct websocket *socket);
 void websocket_free(struct websocket *socket);
 
+/** The answer to a Sec-WebSocket-Key: base64(SHA-1(key, GUID)) (RFC 6455 4.2.2), 28 characters and
+ * a NUL. @return false if the key is not that of 16 bytes */
+bool websocket_accept_key(struct slice key, char accept[32]);
+
 #endif

@@ -49,11 +49,11 @@ size_t request_head(const char *method, const struct url *url, char head[REQUEST
     write_credentials(url, credentials, sizeof credentials);
     if (url->port != 0)
         (void)snprintf(port, sizeof port, ":%u", url->port);
-    const int length = snprintf(
-        head, REQUEST_HEAD_MAX, "%s %s%.*s HTTP/1.1\r\nHost: %s%.*s%s%s\r\n%s", method,
-        url->path[0] == '/' ? "" : "/", (int)target_length(url), url->path, ip6 ? "[" : "",
-        (int)strcspn(url->host, "%"), /* a zone means something on this machine only */
-        url->host, ip6 ? "]" : "", port, credentials);
+    const int length =
+        snprintf(head, REQUEST_HEAD_MAX, "%s %s%.*s HTTP/1.1\r\nHost: %s%.*s%s%s\r\n%s", method,
+                 url->path[0] == '/' ? "" : "/", (int)target_length(url), url->path, ip6 ? "[" : "",
+                 (int)strcspn(url->host, "%"), /* a zone means something on this machine only */
+                 url->host, ip6 ? "]" : "", port, credentials);
     if (length < 0 || length >= REQUEST_HEAD_MAX) {
         (void)error_set(error, ERROR_INVALID, "the request's method is too long");
         return 0;

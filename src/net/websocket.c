@@ -95,8 +95,7 @@ void websocket_input(struct websocket *socket, const char *data, size_t length)
         flush(socket);
 }
 
-/* base64(SHA-1(key, GUID)) (RFC 6455 4.2.2). */
-static bool accept_key(struct slice key, char accept[32])
+bool websocket_accept_key(struct slice key, char accept[32])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     unsigned char decoded[24];
@@ -149,9 +148,9 @@ bool websocket_accept(struct http_connection *connection, const struct http_requ
     char accept[32];
     const struct http_handlers *handlers = &connection->server->handlers;
     const struct request_buffer *buffer = connection->request;
-    if (!accept_key((struct slice){buffer->values[HEADER_WEBSOCKET_KEY],
-                                   buffer->value_lengths[HEADER_WEBSOCKET_KEY]},
-                    accept))
+    if (!websocket_accept_key((struct slice){buffer->values[HEADER_WEBSOCKET_KEY],
+                                             buffer->value_lengths[HEADER_WEBSOCKET_KEY]},
+                              accept))
         return false;
     struct websocket *socket = create(connection);
     if (socket == NULL) {
