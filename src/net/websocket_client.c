@@ -42,6 +42,8 @@ static const char *const header_names[HEADER_ANSWER_COUNT] = {
     [HEADER_ANSWER_UPGRADE] = "Upgrade",
 };
 
+static const char broke_protocol[] = "the server broke the WebSocket protocol";
+
 /* The server's answer to the handshake while it is read. */
 struct answer {
     struct http_parser parser;
@@ -298,7 +300,7 @@ static const char *goodbye(struct link *link)
              WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA)
         return "the server sent a text that is not UTF-8";
     else
-        return "the server broke the WebSocket protocol";
+        return broke_protocol;
     return client->reason;
 }
 
@@ -361,12 +363,12 @@ static void receive(struct link *link, const char *data, size_t length)
     link->input_length = 0;
     if (client->link != link || client->state != OPEN)
         return;
-    if (status != 0) {
-        lost(client, "no memory to receive");
-        return;
-    }
     const char *reason = flush(link);
-    if (reason == NULL)
+    if (status == WSLAY_ERR_NOMEM)
+        reason = "no memory to receive";
+    else if (status != 0) /* a malformed frame, for our callback does not fail */
+        reason = broke_protocol;
+    else if (reason == NULL)
         reason = goodbye(link);
     if (reason != NULL)
         lost(client, reason);

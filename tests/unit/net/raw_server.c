@@ -86,7 +86,7 @@ static void write_next(struct raw_connection *connection)
 }
 
 /* Computed here anew, from RFC 6455, so that a mistake in the client is seen. */
-static void write_handshake(const char *head, char *out, size_t size)
+static void write_handshake(const char *head, const char *headers, char *out, size_t size)
 {
     static const char name[] = "Sec-WebSocket-Key: ";
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -100,8 +100,8 @@ static void write_handshake(const char *head, char *out, size_t size)
     assert_int_equal(EVP_EncodeBlock((unsigned char *)accept, digest, 20), 28);
     (void)snprintf(out, size,
                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                   accept);
+                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+                   accept, headers != NULL ? headers : "");
 }
 
 static void answer_request(struct raw_connection *connection)
@@ -111,7 +111,7 @@ static void answer_request(struct raw_connection *connection)
     if (connection->answer.silent)
         return;
     if (connection->answer.handshake)
-        write_handshake(connection->head, handshake, sizeof handshake);
+        write_handshake(connection->head, connection->answer.headers, handshake, sizeof handshake);
     const size_t head_length = strlen(handshake);
     connection->output_length = head_length + bytes.length;
     connection->output = malloc(connection->output_length + 1);

@@ -21,11 +21,12 @@ enum raw_ending {
 
 /** How to answer; read when a connection is accepted. */
 struct raw_answer {
-    bool silent;        /**< Never answers. */
-    bool handshake;     /**< A right answer to a WebSocket handshake precedes the bytes. */
-    bool bytewise;      /**< One byte a write. */
-    bool pongs;         /**< Each ping seen is answered by a pong. */
-    struct slice bytes; /**< Borrowed while the server lives. */
+    bool silent;         /**< Never answers. */
+    bool handshake;      /**< A right answer to a WebSocket handshake precedes the bytes. */
+    const char *headers; /**< More lines of that answer; NULL for none. */
+    bool bytewise;       /**< One byte a write. */
+    bool pongs;          /**< Each ping seen is answered by a pong. */
+    struct slice bytes;  /**< Borrowed while the server lives. */
     enum raw_ending ending;
 };
 
