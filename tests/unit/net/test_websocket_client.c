@@ -360,7 +360,7 @@ static void a_head_without_end_is_refused(void **state)
 
 #define BYTES(literal)                                                                             \
     {                                                                                              \
-        literal, sizeof literal - 1                                                                \
+        literal, sizeof(literal) - 1                                                               \
     }
 
 static void frames_that_break_the_protocol_end_the_connection(void **state)
