@@ -93,6 +93,9 @@ static const char *read_service(const struct json_object *object, struct service
     const struct json_value rate = json_find(object, "rate");
     memset(record, 0, sizeof *record);
     record->rate_per_s = SERVICE_RATE_DEFAULT;
+    record->unlimited = true;
+    record->weight = 1;
+    record->keys[0].expires_ms = STORE_FOREVER_MS;
     record->created_ms = clock_wall_ms();
     record->is_public = is_public.type == JSON_TRUE;
     if (!read_text(object, "name", record->name, sizeof record->name) ||
@@ -122,7 +125,7 @@ static void add_service(const struct admin_options *options, const struct json_o
     const char *wrong = addition != NULL ? read_service(object, &addition->record) : error.text;
     if (wrong == NULL) {
         credential_generate(addition->key);
-        if (!credential_hash(addition->key, addition->record.key_hash, &error))
+        if (!credential_hash(addition->key, addition->record.keys[0].hash, &error))
             wrong = error.text;
     }
     if (wrong == NULL) {

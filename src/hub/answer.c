@@ -14,59 +14,95 @@ static struct json_writer begin(char *buffer, size_t size)
     return writer;
 }
 
-static size_t end(struct json_writer *writer, struct slice id)
+static const char *title_of(int status)
 {
-    if (id.length > 0) {
+    switch (status) {
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 402:
+        return "Payment Required";
+    case 403:
+        return "Forbidden";
+    case 429:
+        return "Too Many Requests";
+    case 503:
+        return "Service Unavailable";
+    case 504:
+        return "Gateway Timeout";
+    default:
+        return "Internal Server Error";
+    }
+}
+
+static size_t end(struct json_writer *writer, const struct answer_frame *frame)
+{
+    if (frame->status != 0) {
+        json_key(writer, "type");
+        json_write_text(writer, "about:blank");
+        json_key(writer, "title");
+        json_write_text(writer, title_of(frame->status));
+        json_key(writer, "status");
+        json_write_i64(writer, frame->status);
+    }
+    if (frame->id.length > 0) {
         json_key(writer, "id");
-        json_write_raw(writer, id);
+        json_write_raw(writer, frame->id);
     }
     json_end_object(writer);
     return writer->length;
 }
 
-size_t answer_work(char *buffer, const struct root *root, uint64_t nonce, struct slice id)
+size_t answer_work(char *buffer, const struct root *root, uint64_t nonce, bool clamped,
+                   const struct answer_frame *frame)
 {
     char work[17];
     char hash[65];
     work_format(nonce, work);
     root_format(root, hash);
-    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length);
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + frame->id.length);
     json_key(&writer, "work");
     json_write_text(&writer, work);
     json_key(&writer, "hash");
     json_write_text(&writer, hash);
-    return end(&writer, id);
+    if (clamped) {
+        json_key(&writer, "clamped");
+        json_write_bool(&writer, true);
+    }
+    return end(&writer, frame);
 }
 
-size_t answer_error(char *buffer, const char *error, struct slice id)
+size_t answer_error(char *buffer, const char *error, const struct answer_frame *frame)
 {
-    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length + 6 * strlen(error));
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + frame->id.length + 6 * strlen(error));
     json_key(&writer, "error");
     json_write_text(&writer, error);
-    return end(&writer, id);
+    return end(&writer, frame);
 }
 
-size_t answer_timeout(char *buffer, struct slice id)
+size_t answer_timeout(char *buffer, const struct answer_frame *frame)
 {
-    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length);
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + frame->id.length);
     json_key(&writer, "error");
     json_write_text(&writer, "Timeout reached without work");
     json_key(&writer, "timeout");
     json_write_bool(&writer, true);
-    return end(&writer, id);
+    return end(&writer, frame);
 }
 
-size_t answer_too_many(char *buffer, unsigned retry_after_s, struct slice id)
+size_t answer_too_many(char *buffer, unsigned retry_after_s, const struct answer_frame *frame)
 {
-    struct json_writer writer = begin(buffer, ANSWER_ROOM + id.length);
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + frame->id.length);
     json_key(&writer, "error");
     json_write_text(&writer, "Too many requests");
     json_key(&writer, "retry_after");
     json_write_u64(&writer, retry_after_s);
-    return end(&writer, id);
+    return end(&writer, frame);
 }
 
-size_t answer_internal(char *buffer, int64_t wall_us, uint64_t number, struct slice id)
+size_t answer_internal(char *buffer, int64_t wall_us, uint64_t number,
+                       const struct answer_frame *frame)
 {
     const time_t seconds = (time_t)(wall_us / 1000000);
     struct tm local;
@@ -78,5 +114,5 @@ size_t answer_internal(char *buffer, int64_t wall_us, uint64_t number, struct sl
                    "Unknown error, please report the following timestamp to the maintainers: "
                    "%s.%06d %" PRIu64,
                    stamp, (int)(wall_us % 1000000), number);
-    return answer_error(buffer, text, id);
+    return answer_error(buffer, text, frame);
 }

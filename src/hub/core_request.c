@@ -74,18 +74,28 @@ void waiter_finish(struct hub_core *core, struct waiter *waiter, enum hub_answer
     waiter_release(core, waiter);
 }
 
-void waiter_start_answer(struct hub_core *core, struct waiter *waiter, uint64_t nonce,
-                         enum work_type type)
+static struct hub_action *act_on_answer(struct hub_core *core, enum hub_action_kind kind,
+                                        const struct waiter *waiter)
+{
+    struct hub_action *action = core_act(core, kind);
+    action->store_answer.waiter = waiter->id;
+    action->store_answer.service_id = waiter->request.service_id;
+    action->store_answer.type = waiter->type;
+    action->store_answer.root = waiter->request.root;
+    action->store_answer.charged = waiter->charged;
+    return action;
+}
+
+void waiter_start_answer(struct hub_core *core, struct waiter *waiter, const struct entry *entry,
+                         enum work_type type, uint64_t now_us)
 {
     waiter->state = WAITER_ANSWERING;
-    waiter->nonce = nonce;
+    waiter->nonce = entry->nonce;
     waiter->type = type;
     core_arm(core, core->waiter_timers, &waiter->timer,
              waiter->request.deadline_us + core->options.grace_us);
-    struct hub_action *action = core_act(core, HUB_STORE_ANSWER);
-    action->store_answer.waiter = waiter->id;
-    action->store_answer.service_id = waiter->request.service_id;
-    action->store_answer.type = type;
+    act_on_answer(core, HUB_STORE_ANSWER, waiter)->store_answer.ttl_us =
+        entry->expires_us > now_us ? entry->expires_us - now_us : 0;
 }
 
 /* Joins the search for a root, or starts it. */
@@ -98,8 +108,20 @@ static void wait_for_work(struct hub_core *core, struct waiter *waiter, struct e
     core_arm(core, core->waiter_timers, &waiter->timer, waiter->request.deadline_us);
     if (entry->state != ENTRY_WANTED)
         entry_want(core, entry, WORK_ONDEMAND, threshold, now_us);
-    else if (threshold > entry->target)
-        entry_retarget(core, entry, threshold);
+    else
+        entry_join(core, entry, threshold, now_us);
+}
+
+/* The next work may be made ahead, by the account or by this root as the next block's previous.
+ * Nothing follows zeros, which stand before every account's first block. */
+static void note_sponsor(struct hub_core *core, const struct hub_request *request,
+                         struct entry *entry, uint64_t now_us)
+{
+    if (root_is_zero(&request->root) || !sponsor_may_precache(core, request->service_id))
+        return;
+    if (entry->service_id == 0)
+        entry->service_id = request->service_id;
+    chain_note_request(core, request, now_us);
 }
 
 static void begin(struct hub_core *core, struct waiter *waiter, uint64_t now_us)
@@ -115,10 +137,13 @@ static void begin(struct hub_core *core, struct waiter *waiter, uint64_t now_us)
         return;
     }
     entry_forget_expired(core, entry, now_us);
-    if (entry->has_work && entry->value >= request->threshold)
-        waiter_start_answer(core, waiter, entry->nonce, WORK_PRECACHE);
-    else
+    note_sponsor(core, request, entry, now_us);
+    if (entry->has_work && entry->value >= request->threshold) {
+        entry->used = true;
+        waiter_start_answer(core, waiter, entry, WORK_PRECACHE, now_us);
+    } else {
         wait_for_work(core, waiter, entry, now_us);
+    }
 }
 
 waiter_id hub_core_request(struct hub_core *core, uint64_t now_us,
@@ -142,6 +167,7 @@ waiter_id hub_core_request(struct hub_core *core, uint64_t now_us,
         core_arm(core, core->waiter_timers, &waiter->timer, request->start_us);
     } else {
         begin(core, waiter, now_us);
+        precache_fill(core, now_us);
     }
     return waiter_find(core, id) != NULL ? id : 0;
 }
@@ -184,7 +210,23 @@ bool hub_core_leave(struct hub_core *core, uint64_t now_us, waiter_id id)
     if (waiter->state == WAITER_WAITING)
         withdraw(core, waiter, now_us);
     waiter_release(core, waiter);
+    precache_fill(core, now_us);
     return true;
+}
+
+void hub_core_revoke(struct hub_core *core, uint64_t now_us, int64_t service_id,
+                     enum hub_answer answer)
+{
+    core_begin_event(core);
+    for (size_t i = 0; i < core->options.waiters_max; i++) {
+        struct waiter *waiter = &core->waiters[i];
+        if ((waiter->state != WAITER_HELD && waiter->state != WAITER_WAITING) ||
+            waiter->request.service_id != service_id)
+            continue;
+        if (waiter->state == WAITER_WAITING)
+            withdraw(core, waiter, now_us);
+        waiter_finish(core, waiter, answer);
+    }
 }
 
 /* The answer is on its way into the store, which does not commit: whoever waits is told that it
@@ -225,17 +267,16 @@ static void take_back(struct hub_core *core, struct waiter *waiter, enum hub_sto
         return;
     }
     waiter->state = WAITER_TAKING_BACK;
-    struct hub_action *action = core_act(core, HUB_STORE_UNANSWER);
-    action->store_answer.waiter = waiter->id;
-    action->store_answer.service_id = waiter->request.service_id;
-    action->store_answer.type = waiter->type;
+    (void)act_on_answer(core, HUB_STORE_UNANSWER, waiter);
 }
 
-void hub_core_answer_stored(struct hub_core *core, waiter_id id, enum hub_stored stored)
+void hub_core_answer_stored(struct hub_core *core, waiter_id id, enum hub_stored stored,
+                            bool charged)
 {
     static const enum hub_answer answers[] = {
         [HUB_STORED] = HUB_ANSWER_WORK,
         [HUB_STORED_NO_SERVICE] = HUB_ANSWER_REVOKED,
+        [HUB_STORED_NO_CREDIT] = HUB_ANSWER_NO_CREDIT,
         [HUB_NOT_STORED] = HUB_ANSWER_FAILED,
     };
     core_begin_event(core);
@@ -243,6 +284,8 @@ void hub_core_answer_stored(struct hub_core *core, waiter_id id, enum hub_stored
     if (waiter == NULL)
         return;
     assert(waiter->state >= WAITER_ANSWERING);
+    if (waiter->state != WAITER_TAKING_BACK)
+        waiter->charged = charged;
     if (waiter->state != WAITER_ANSWERING)
         take_back(core, waiter, stored);
     else if (waiter->left)

@@ -27,6 +27,7 @@ static void store_work(struct hub_core *core, const struct entry *entry, uint64_
     action->store_work.value = value;
     action->store_work.threshold = threshold;
     action->store_work.type = entry->type;
+    action->store_work.service_id = entry->service_id;
     action->store_work.ttl_us = core->options.cache_us;
     if (account != NULL) {
         action->store_work.account = *account;
@@ -34,8 +35,9 @@ static void store_work(struct hub_core *core, const struct entry *entry, uint64_
     }
 }
 
-static void answer_satisfied(struct hub_core *core, struct entry *entry, uint64_t nonce,
-                             uint64_t value)
+/* Whoever this value satisfies gets the best work at hand: the present one, or a better one. */
+static void answer_satisfied(struct hub_core *core, struct entry *entry, uint64_t value,
+                             uint64_t now_us)
 {
     struct waiter *next;
     for (struct waiter *waiter = entry->waiters; waiter != NULL; waiter = next) {
@@ -43,7 +45,8 @@ static void answer_satisfied(struct hub_core *core, struct entry *entry, uint64_
         if (waiter->request.threshold > value)
             continue;
         waiter_detach(waiter);
-        waiter_start_answer(core, waiter, nonce, entry->type);
+        waiter_start_answer(core, waiter, entry, entry->type, now_us);
+        entry->used = true;
     }
 }
 
@@ -69,7 +72,7 @@ enum hub_verdict hub_core_result(struct hub_core *core, uint64_t now_us, const s
     store_work(core, entry, nonce, value, threshold, account);
     entry_forget_expired(core, entry, now_us);
     entry_keep_work(entry, nonce, value, now_us + core->options.cache_us);
-    answer_satisfied(core, entry, nonce, value);
+    answer_satisfied(core, entry, value, now_us);
     if (entry->waiters != NULL) {
         /* The finder has stopped; whoever else searches goes on and ignores this. */
         entry_ask_workers(core, entry);
@@ -77,7 +80,10 @@ enum hub_verdict hub_core_result(struct hub_core *core, uint64_t now_us, const s
     }
     if (entry->state == ENTRY_WANTED)
         entry_unwant(core, entry);
+    else if (entry->state == ENTRY_QUEUED)
+        precache_unqueue(core, entry);
     entry_settle(core, entry);
+    precache_fill(core, now_us);
     return HUB_RESULT_ACCEPTED;
 }
 

@@ -1,14 +1,17 @@
 #include "hub/credential.h"
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/queue.h"
 #include "base/random.h"
 #include "base/table.h"
 #include "base/thread.h"
+#include "nano/blake2b.h"
 
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -17,6 +20,10 @@ enum {
     FOUND_MAX = 32,    /* Outcomes that the thread remembers by itself. */
     KEY_MAX = 256,
 };
+
+/* How the original stored keys (dpow.md 6): BLAKE2b-512 without salt, here as text. */
+static const char legacy_form[] = "blake2b512:";
+enum { LEGACY_SIZE = 64 };
 
 #define HASH_OPERATIONS 2
 #define HASH_MEMORY ((size_t)8 << 20)
@@ -32,16 +39,21 @@ struct check {
     void *user;
     uint64_t forgotten; /* The checker's count when the check began. */
     struct digest digest;
-    char hash[KEY_HASH_SIZE];
+    struct service_key keys[SERVICE_KEYS_MAX]; /* The service's, expired ones left out. */
     bool exists;
-    bool good;
+    int matched;                  /* Which of them it is; -1 for none. */
+    char new_hash[KEY_HASH_SIZE]; /* A better one of the same key; empty for none. */
     size_t key_length;
-    char key[KEY_MAX];
+    char key[KEY_MAX + 1];
 };
 
-/* A key known to be right; the table finds it by the service's number. */
+/* Keys known to be right; the table finds them by the service's number. */
 struct known {
-    struct digest digest;
+    struct {
+        struct digest digest;
+        int64_t expires_ms; /* 0: the slot is free. */
+    } keys[SERVICE_KEYS_MAX];
+    size_t next;
 };
 
 /* What the thread found lately, so that requests with one key that come together before its
@@ -92,8 +104,31 @@ bool credential_hash(const char *key, char hash[KEY_HASH_SIZE], struct error *er
     return error_set(error, ERROR_MEMORY, "no memory to hash a key (8 MiB are needed)");
 }
 
+static bool is_legacy(const char *hash)
+{
+    return strncmp(hash, legacy_form, strlen(legacy_form)) == 0;
+}
+
+static bool verify_legacy(struct slice key, const char *hash)
+{
+    uint8_t expected[LEGACY_SIZE];
+    uint8_t digest[LEGACY_SIZE];
+    blake2b(key.data, key.length, digest, sizeof digest);
+    return hex_decode(slice_of(hash + strlen(legacy_form)), expected, sizeof expected) &&
+           sodium_memcmp(digest, expected, sizeof digest) == 0;
+}
+
+void credential_legacy_hash(const uint8_t digest[64], char hash[KEY_HASH_SIZE])
+{
+    _Static_assert(KEY_HASH_SIZE >= sizeof legacy_form + 2 * LEGACY_SIZE, "room for a digest");
+    memcpy(hash, legacy_form, sizeof legacy_form);
+    hex_encode_upper(digest, LEGACY_SIZE, hash + strlen(legacy_form));
+}
+
 bool credential_verify(struct slice key, const char *hash)
 {
+    if (is_legacy(hash))
+        return verify_legacy(key, hash);
     return crypto_pwhash_str_verify(hash, key.data, key.length) == 0;
 }
 
@@ -131,13 +166,17 @@ enum credential_memory credential_recall(struct credential_checker *checker, int
     const struct digest digest = digest_key(checker, service_id, key);
     const struct known *known =
         table_find(checker->known, table_key_of((uint64_t)service_id).bytes);
-    if (known != NULL && same(&known->digest, &digest))
+    const int64_t now_ms = clock_wall_ms();
+    bool good = false;
+    for (size_t i = 0; known != NULL && i < SERVICE_KEYS_MAX; i++)
+        good |= same(&known->keys[i].digest, &digest) && known->keys[i].expires_ms > now_ms;
+    if (good)
         return CREDENTIAL_GOOD;
     return is_refused(checker, &digest) ? CREDENTIAL_BAD : CREDENTIAL_UNKNOWN;
 }
 
 static void remember_good(struct credential_checker *checker, int64_t service_id,
-                          const struct digest *digest)
+                          const struct digest *digest, int64_t expires_ms)
 {
     struct known *known = table_find(checker->known, table_key_of((uint64_t)service_id).bytes);
     if (known == NULL) {
@@ -149,7 +188,12 @@ static void remember_good(struct credential_checker *checker, int64_t service_id
             return;
         }
     }
-    known->digest = *digest;
+    for (size_t i = 0; i < SERVICE_KEYS_MAX; i++)
+        if (same(&known->keys[i].digest, digest))
+            return;
+    known->keys[known->next].digest = *digest;
+    known->keys[known->next].expires_ms = expires_ms;
+    known->next = (known->next + 1) % SERVICE_KEYS_MAX;
 }
 
 static void remember_bad(struct credential_checker *checker, const struct digest *digest)
@@ -167,20 +211,35 @@ void credential_forget(struct credential_checker *checker, int64_t service_id)
     checker->forgotten++;
 }
 
-static bool verify_once(struct found_ring *ring, const struct check *check)
+static bool verify_once(struct found_ring *ring, const struct check *check, const char *hash)
 {
     for (size_t i = 0; i < FOUND_MAX; i++) {
         const struct found *found = &ring->of[i];
-        if (same(&found->digest, &check->digest) && strcmp(found->hash, check->hash) == 0)
+        if (same(&found->digest, &check->digest) && strcmp(found->hash, hash) == 0)
             return found->good;
     }
     struct found *found = &ring->of[ring->next];
     const struct slice key = {check->key, check->key_length};
     ring->next = (ring->next + 1) % FOUND_MAX;
     found->digest = check->digest;
-    memcpy(found->hash, check->hash, sizeof found->hash);
-    found->good = credential_verify(key, check->hash) && check->exists;
+    (void)snprintf(found->hash, sizeof found->hash, "%s", hash);
+    found->good = credential_verify(key, hash) && check->exists;
     return found->good;
+}
+
+/* Which of the service's keys it is, and a slow hash of it if the stored one is the original's. */
+static void match(struct found_ring *ring, struct check *check)
+{
+    struct error error;
+    for (int i = 0; i < SERVICE_KEYS_MAX && check->matched < 0; i++)
+        if (check->keys[i].hash[0] != '\0' && verify_once(ring, check, check->keys[i].hash))
+            check->matched = i;
+    if (check->matched < 0 || !is_legacy(check->keys[check->matched].hash))
+        return;
+    check->key[check->key_length] = '\0';
+    if (strlen(check->key) != check->key_length ||
+        !credential_hash(check->key, check->new_hash, &error))
+        check->new_hash[0] = '\0';
 }
 
 static void *run_checks(void *argument)
@@ -192,7 +251,8 @@ static void *run_checks(void *argument)
         while (item != NULL) {
             struct check *check = (struct check *)(void *)item;
             item = item->next;
-            check->good = !atomic_load(&checker->stopping) && verify_once(&ring, check);
+            if (!atomic_load(&checker->stopping))
+                match(&ring, check);
             sodium_memzero(check->key, sizeof check->key);
             if (queue_push(&checker->ended, &check->item))
                 (void)uv_async_send(&checker->wake);
@@ -205,10 +265,24 @@ static void remember(struct credential_checker *checker, const struct check *che
 {
     if (check->forgotten != checker->forgotten)
         return; /* it was checked against a hash that may be of yesterday */
-    if (check->good)
-        remember_good(checker, check->service_id, &check->digest);
+    if (check->matched >= 0)
+        remember_good(checker, check->service_id, &check->digest,
+                      check->keys[check->matched].expires_ms);
     else
         remember_bad(checker, &check->digest);
+}
+
+static void tell(struct credential_checker *checker, const struct check *check)
+{
+    const bool good = check->matched >= 0;
+    const bool better = good && check->new_hash[0] != '\0';
+    const struct credential_outcome outcome = {
+        .good = good,
+        .service_id = check->service_id,
+        .old_hash = better ? check->keys[check->matched].hash : NULL,
+        .new_hash = better ? check->new_hash : NULL,
+    };
+    checker->done(checker->context, check->user, &outcome);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -221,7 +295,7 @@ static void on_wake(uv_async_t *wake)
         checker->outstanding--;
         remember(checker, check);
         if (!atomic_load(&checker->stopping)) /* done may have destroyed the checker */
-            checker->done(checker->context, check->user, check->good);
+            tell(checker, check);
         free(check);
     }
 }
@@ -323,8 +397,22 @@ void credential_checker_destroy(struct credential_checker *checker)
     uv_close((uv_handle_t *)&checker->wake, on_wake_closed);
 }
 
+/* Takes the keys that have not expired; without any, one that nobody has. */
+static void take_keys(const struct credential_checker *checker, struct check *check,
+                      const struct service_key *keys)
+{
+    const int64_t now_ms = clock_wall_ms();
+    size_t count = 0;
+    for (size_t i = 0; keys != NULL && i < SERVICE_KEYS_MAX; i++)
+        if (keys[i].hash[0] != '\0' && keys[i].expires_ms > now_ms)
+            check->keys[count++] = keys[i];
+    check->exists = count > 0;
+    if (count == 0)
+        memcpy(check->keys[0].hash, checker->dummy_hash, KEY_HASH_SIZE);
+}
+
 bool credential_check(struct credential_checker *checker, int64_t service_id, struct slice key,
-                      const char *hash, void *user, struct error *error)
+                      const struct service_key *keys, void *user, struct error *error)
 {
     if (checker->outstanding >= CREDENTIAL_CHECKS_MAX)
         return error_set(error, ERROR_LIMIT, "%d keys are being checked already",
@@ -337,9 +425,9 @@ bool credential_check(struct credential_checker *checker, int64_t service_id, st
     check->service_id = service_id;
     check->user = user;
     check->forgotten = checker->forgotten;
+    check->matched = -1;
     check->digest = digest_key(checker, service_id, key);
-    check->exists = hash != NULL;
-    memcpy(check->hash, hash != NULL ? hash : checker->dummy_hash, sizeof check->hash);
+    take_keys(checker, check, keys);
     memcpy(check->key, key.data, key.length);
     check->key_length = key.length;
     checker->outstanding++;

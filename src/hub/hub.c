@@ -77,12 +77,16 @@ static void act(void *context)
         case HUB_WORK:
         case HUB_CANCEL:
         case HUB_REWARD:
-            worker_link_publish(hub->link, action);
+            if (hub->link != NULL) /* not yet there while the books are opened: asked for again */
+                worker_link_publish(hub->link, action);
             break;
         case HUB_STORE_WORK:
         case HUB_STORE_ANSWER:
         case HUB_STORE_UNANSWER:
+        case HUB_STORE_FRONTIER:
             ledger_submit(hub->ledger, action);
+            break;
+        case HUB_ASK_FRONTIER:
             break;
         }
     }
@@ -291,12 +295,35 @@ static bool load_service(void *context, const struct service_record *record)
     return services_add(hub->services, record, &hub->error);
 }
 
+static uint64_t base_difficulty(const struct hub_options *options)
+{
+    return options->base_difficulty != 0 ? options->base_difficulty : options->network->send;
+}
+
+static void measure(void *context, const struct service_measure *measure)
+{
+    (void)context;
+    (void)measure;
+}
+
+static void rehash(void *context, int64_t service_id, const char *old_hash, const char *new_hash)
+{
+    (void)context;
+    (void)service_id;
+    (void)old_hash;
+    (void)new_hash;
+}
+
 /* The books: store, directory of services, core, ledger. */
 static bool open_books(struct hub *hub)
 {
     struct error *error = &hub->error;
     struct hub_core_options core_options = hub_core_options_default();
     random_system(core_options.seed, sizeof core_options.seed);
+    core_options.send_threshold = base_difficulty(hub->options);
+    core_options.receive_threshold = hub->options->network->receive < core_options.send_threshold
+                                         ? hub->options->network->receive
+                                         : core_options.send_threshold;
     if (hub->options->store_url != NULL)
         (void)snprintf(hub->store_url, sizeof hub->store_url, "%s", hub->options->store_url);
     else
@@ -317,6 +344,7 @@ static bool open_books(struct hub *hub)
             .store = hub->store,
             .services = hub->services,
             .waiters_max = core_options.waiters_max,
+            .works_max = core_options.entries_max,
             .loop = &hub->loop,
             .log = &hub->log,
             .act = act,
@@ -393,13 +421,14 @@ static bool open_doors(struct hub *hub)
             .limits =
                 {
                     .network = options->network,
-                    .base = options->base_difficulty != 0 ? options->base_difficulty
-                                                          : options->network->send,
+                    .base = base_difficulty(options),
                     .max_multiplier = options->max_multiplier,
                 },
             .loop = &hub->loop,
             .log = &hub->log,
             .act = act,
+            .measure = measure,
+            .rehash = rehash,
             .context = hub,
         },
         &hub->error);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RESTORE_MAX = 131072, REASON_SIZE = 200 };
+enum { REASON_SIZE = 200 };
 
 /* A store operation and whom its end concerns: the core, or another owner. */
 struct entry {
@@ -39,16 +39,47 @@ static bool restore_work(void *context, const struct work_record *work)
     const int64_t left_ms = work->expires_ms - clock_wall_ms();
     if (left_ms > 0)
         hub_core_restore_work(ledger->options.core, clock_monotonic_us(), &work->root, work->nonce,
-                              work->type, (uint64_t)left_ms * 1000);
+                              work->type, work->service_id, (uint64_t)left_ms * 1000);
+    return true;
+}
+
+static bool restore_frontier(void *context, const struct frontier_record *record)
+{
+    struct ledger *ledger = context;
+    const int64_t now_ms = clock_wall_ms();
+    const int64_t idle_ms = now_ms > record->used_ms ? now_ms - record->used_ms : 0;
+    const struct hub_chain chain = {
+        .account = record->account,
+        .frontier = record->frontier,
+        .height = record->height,
+        .service_id = record->service_id,
+        .idle_us = (uint64_t)idle_ms * 1000,
+        .ttl_us = record->expires_ms > now_ms ? (uint64_t)(record->expires_ms - now_ms) * 1000 : 0,
+    };
+    hub_core_restore_chain(ledger->options.core, clock_monotonic_us(), &chain);
+    ledger->options.act(ledger->options.context);
+    return true;
+}
+
+static bool restore_services(struct ledger *ledger, struct error *error)
+{
+    struct services *services = ledger->options.services;
+    for (size_t i = 0; i < services_count(services); i++) {
+        const struct service_record *record = &services_at(services, i)->record;
+        if (!hub_core_service(ledger->options.core, record->id, &record->precache))
+            return error_set(error, ERROR_MEMORY, "no memory for service %s", record->name);
+    }
     return true;
 }
 
 static bool restore(struct ledger *ledger, struct error *error)
 {
     struct work_counts totals;
-    if (!store_totals(ledger->options.store, &totals, error) ||
-        !store_each_work(ledger->options.store, clock_wall_ms(), RESTORE_MAX, restore_work, ledger,
-                         error))
+    if (!restore_services(ledger, error) || !store_totals(ledger->options.store, &totals, error) ||
+        !store_each_work(ledger->options.store, clock_wall_ms(), ledger->options.works_max,
+                         restore_work, ledger, error) ||
+        !store_each_frontier(ledger->options.store, clock_wall_ms(), restore_frontier, ledger,
+                             error))
         return false;
     hub_core_restore_rewarded(ledger->options.core, &totals);
     return true;
@@ -98,14 +129,17 @@ static void answer_done(struct ledger *ledger, const struct store_op *op)
     static const enum hub_stored ends[] = {
         [STORE_DONE] = HUB_STORED,
         [STORE_CONFLICT] = HUB_STORED_NO_SERVICE,
+        [STORE_NO_CREDIT] = HUB_STORED_NO_CREDIT,
         [STORE_ABANDONED] = HUB_NOT_STORED,
     };
     struct service *service = services_by_id(ledger->options.services, op->answer.service_id);
     if (op->status == STORE_DONE && service != NULL) {
-        uint64_t *count = &service->record.answered.of[op->answer.type];
-        *count += op->kind == STORE_ANSWER ? 1 : (uint64_t)-1;
+        const bool counted = op->kind == STORE_ANSWER;
+        service->record.answered.of[op->answer.type] += counted ? 1 : (uint64_t)-1;
+        service->record.credits += !op->answer.charged ? 0 : counted ? -1 : 1;
     }
-    hub_core_answer_stored(ledger->options.core, op->token, ends[op->status]);
+    const bool charged = op->status == STORE_DONE && op->answer.charged;
+    hub_core_answer_stored(ledger->options.core, op->token, ends[op->status], charged);
 }
 
 static void core_op_done(struct ledger *ledger, struct store_op *op)
@@ -113,6 +147,8 @@ static void core_op_done(struct ledger *ledger, struct store_op *op)
     struct entry *entry = (struct entry *)(void *)op;
     if (op->kind == STORE_WORK)
         work_done(ledger, op);
+    else if (op->kind == STORE_FRONTIER)
+        hub_core_frontier_stored(ledger->options.core, clock_monotonic_us(), &op->frontier.account);
     else
         answer_done(ledger, op);
     entry->next_free = ledger->free;
@@ -152,7 +188,7 @@ static struct ledger *allocate(const struct ledger_options *options)
     ledger->options = *options;
     ledger->log = log_for_part(options->log, "ledger");
     ledger->healthy = true;
-    ledger->pool_size = 3 * options->waiters_max + 1;
+    ledger->pool_size = 3 * options->waiters_max + HUB_FRONTIERS_STORING + 1;
     ledger->pool = calloc(ledger->pool_size, sizeof *ledger->pool);
     if (ledger->pool == NULL || pthread_mutex_init(&ledger->mutex, NULL) != 0) {
         free(ledger->pool);
@@ -207,6 +243,7 @@ static void fill_work(struct store_op *op, const struct hub_action *action)
         .value = action->store_work.value,
         .threshold = action->store_work.threshold,
         .type = action->store_work.type,
+        .service_id = action->store_work.service_id,
         .solved_ms = now_ms,
         .expires_ms = now_ms + (int64_t)(action->store_work.ttl_us / 1000),
     };
@@ -214,20 +251,43 @@ static void fill_work(struct store_op *op, const struct hub_action *action)
     op->work.has_account = action->store_work.has_account;
 }
 
+static void fill_frontier(struct store_op *op, const struct hub_action *action)
+{
+    const int64_t now_ms = clock_wall_ms();
+    op->kind = STORE_FRONTIER;
+    op->frontier = (struct frontier_record){
+        .account = action->store_frontier.account,
+        .frontier = action->store_frontier.frontier,
+        .height = action->store_frontier.height,
+        .service_id = action->store_frontier.service_id,
+        .used_ms = now_ms - (int64_t)(action->store_frontier.idle_us / 1000),
+        .expires_ms = now_ms + (int64_t)(action->store_frontier.ttl_us / 1000),
+    };
+}
+
+static void fill_answer(struct store_op *op, const struct hub_action *action)
+{
+    op->kind = action->kind == HUB_STORE_ANSWER ? STORE_ANSWER : STORE_UNANSWER;
+    op->token = action->store_answer.waiter;
+    op->answer.service_id = action->store_answer.service_id;
+    op->answer.type = action->store_answer.type;
+    op->answer.root = action->store_answer.root;
+    op->answer.expires_ms = clock_wall_ms() + (int64_t)(action->store_answer.ttl_us / 1000);
+    op->answer.charged = action->store_answer.charged;
+}
+
 void ledger_submit(struct ledger *ledger, const struct hub_action *action)
 {
     struct entry *entry = ledger->free;
-    assert(entry != NULL && "the core keeps its promise of 3 * waiters_max");
+    assert(entry != NULL && "the core keeps its promise (core.h)");
     ledger->free = entry->next_free;
     memset(&entry->op, 0, sizeof entry->op);
-    if (action->kind == HUB_STORE_WORK) {
+    if (action->kind == HUB_STORE_WORK)
         fill_work(&entry->op, action);
-    } else {
-        entry->op.kind = action->kind == HUB_STORE_ANSWER ? STORE_ANSWER : STORE_UNANSWER;
-        entry->op.token = action->store_answer.waiter;
-        entry->op.answer.service_id = action->store_answer.service_id;
-        entry->op.answer.type = action->store_answer.type;
-    }
+    else if (action->kind == HUB_STORE_FRONTIER)
+        fill_frontier(&entry->op, action);
+    else
+        fill_answer(&entry->op, action);
     store_submit(ledger->options.store, &entry->op);
 }
 

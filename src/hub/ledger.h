@@ -1,8 +1,8 @@
 /**
  * ledger: carries the core's store actions to the store's thread and their ends back.
  *
- * The operations are taken from a pool of 3 * waiters_max, which is as many as the core ever has
- * outstanding (core.h). All functions belong to the loop's thread.
+ * The operations are taken from a pool of as many as the core ever has outstanding (core.h). All
+ * functions belong to the loop's thread.
  */
 #ifndef DPOW_HUB_LEDGER_H
 #define DPOW_HUB_LEDGER_H
@@ -22,6 +22,7 @@ struct ledger_options {
     struct store *store;       /**< Opened, not started: ledger_create() starts it. */
     struct services *services; /**< Their counters follow what is durable. */
     size_t waiters_max;
+    size_t works_max; /**< So many works are restored at the start. */
     uv_loop_t *loop;
     const struct log *log;
     /** Carries out the core's actions; called after every event the ledger puts into the core. */
@@ -31,10 +32,10 @@ struct ledger_options {
     void *context;
 };
 
-/** Loads works and totals into the core and starts the store's thread. */
+/** Loads services, works, chains and totals into the core and starts the store's thread. */
 struct ledger *ledger_create(const struct ledger_options *options, struct error *error);
 
-/** Carries out HUB_STORE_WORK, HUB_STORE_ANSWER or HUB_STORE_UNANSWER. */
+/** Carries out the core's actions HUB_STORE_…. */
 void ledger_submit(struct ledger *ledger, const struct hub_action *action);
 
 /**

@@ -14,10 +14,17 @@ static void respond(struct http_exchange *exchange, int status, const char *type
 static const char json_type[] = "application/json; charset=utf-8";
 static const char text_type[] = "text/plain; charset=utf-8";
 
+/* Whether a media type is named in an Accept header, in whatever order and with whatever weight. */
+static bool accepts_problems(struct slice accept)
+{
+    static const char type[] = "application/problem+json";
+    return memmem(accept.data, accept.length, type, strlen(type)) != NULL;
+}
+
 static void serve_service(struct hub *hub, struct http_exchange *exchange,
                           const struct http_request *request)
 {
-    service_api_post(hub->api, exchange, request->body);
+    service_api_post(hub->api, exchange, request->body, accepts_problems(request->accept));
 }
 
 static void serve_upcheck(struct hub *hub, struct http_exchange *exchange,

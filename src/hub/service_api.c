@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* One request between its arrival and its answer. Its peer is a POST exchange or a WebSocket. A
@@ -20,6 +21,10 @@ struct call {
     struct session *session; /* Of the WebSocket, while the call is among its calls. */
     struct service *service; /* Once admitted: to be released. */
     waiter_id waiter;
+    uint64_t begun_us;
+    uint64_t threshold; /* Once it has reached the core. */
+    bool clamped;
+    bool problems; /* Errors go out as application/problem+json. */
     bool checking;
     char *text; /* The request, kept while its key is being checked. */
     size_t text_length;
@@ -42,7 +47,7 @@ struct service_api {
     uint64_t internal_errors;
 };
 
-static void on_checked(void *context, void *user, bool good);
+static void on_checked(void *context, void *user, const struct credential_outcome *outcome);
 
 struct service_api *service_api_create(const struct service_api_options *options,
                                        struct error *error)
@@ -142,18 +147,52 @@ void service_api_destroy(struct service_api *api)
     free(api);
 }
 
-/* Sends an answer to an exchange, which it ends, or to a WebSocket. Sending may find the peer gone
- * and close the connection, so a call is unlinked from it before. */
-static void send_text(struct http_exchange *exchange, struct websocket *socket, struct slice text)
+void service_api_set_limits(struct service_api *api, const struct service_limits *limits)
 {
-    if (exchange != NULL)
-        http_respond(exchange, &(struct http_response){
-                                   .status = 200,
-                                   .content_type = "application/json; charset=utf-8",
-                                   .body = text,
-                               });
-    else if (socket != NULL)
-        websocket_send(socket, text);
+    api->options.limits = *limits;
+}
+
+void service_api_forget_keys(struct service_api *api, int64_t service_id)
+{
+    credential_forget(api->checker, service_id);
+}
+
+/* Where an answer goes: to an exchange, which it ends, or to a WebSocket. */
+struct peer {
+    struct http_exchange *exchange;
+    struct websocket *socket;
+    bool problems;
+};
+
+static struct peer peer_of(const struct call *call)
+{
+    return (struct peer){call->exchange, call->socket, call->problems};
+}
+
+/* Old clients take any status but 200 for a dead server (dpow.md 3.3): others only on request.
+ * Sending may find the peer gone and close the connection, so a call is unlinked from it before. */
+static void send_text(const struct peer *peer, int status, unsigned retry_after_s,
+                      struct slice text)
+{
+    char header[48];
+    const bool problem = peer->problems && status != 200;
+    (void)snprintf(header, sizeof header, "Retry-After: %u\r\n", retry_after_s);
+    if (peer->exchange != NULL)
+        http_respond(peer->exchange,
+                     &(struct http_response){
+                         .status = problem ? status : 200,
+                         .content_type = problem ? "application/problem+json; charset=utf-8"
+                                                 : "application/json; charset=utf-8",
+                         .headers = problem && retry_after_s > 0 ? header : NULL,
+                         .body = text,
+                     });
+    else if (peer->socket != NULL)
+        websocket_send(peer->socket, text);
+}
+
+static struct answer_frame frame_of(const struct peer *peer, struct slice id, int status)
+{
+    return (struct answer_frame){id, peer->problems && status != 200 ? status : 0};
 }
 
 static struct slice call_id(const struct call *call)
@@ -161,8 +200,7 @@ static struct slice call_id(const struct call *call)
     return (struct slice){call->id, call->id_length};
 }
 
-/* Sends an answer of at most ANSWER_ROOM bytes beside the id, made by one of answer.h's functions.
- */
+/* Room for an answer of at most ANSWER_ROOM bytes beside the id. */
 enum { SMALL_ID = 512 };
 
 struct answer_buffer {
@@ -182,9 +220,20 @@ static void answer_buffer_close(struct answer_buffer *buffer)
         free(buffer->data);
 }
 
+/* Why a request is refused, and the status that says so to those who ask for one. */
+struct refusal {
+    int status;
+    const char *text;
+    unsigned retry_after_s;
+};
+
+static const struct refusal refused_credentials = {401, "Invalid credentials", 0};
+static const struct refusal refused_suspended = {403, "Service suspended", 0};
+static const struct refusal refused_no_credit = {402, "No credits left", 0};
+static const struct refusal refused_busy = {503, "Server busy", 0};
+
 /* Without memory for its id, a request is still told that something failed. */
-static void send_error_to(struct http_exchange *exchange, struct websocket *socket,
-                          const char *text, struct slice id)
+static void send_refusal(const struct peer *peer, const struct refusal *refusal, struct slice id)
 {
     struct answer_buffer buffer;
     char *data = answer_buffer_open(&buffer, id.length);
@@ -192,36 +241,57 @@ static void send_error_to(struct http_exchange *exchange, struct websocket *sock
         id.length = 0;
         data = answer_buffer_open(&buffer, 0);
     }
-    const size_t length = answer_error(data, text, id);
-    send_text(exchange, socket, (struct slice){data, length});
+    const struct answer_frame frame = frame_of(peer, id, refusal->status);
+    const size_t length = refusal->retry_after_s > 0
+                              ? answer_too_many(data, refusal->retry_after_s, &frame)
+                              : answer_error(data, refusal->text, &frame);
+    send_text(peer, refusal->status, refusal->retry_after_s, (struct slice){data, length});
     answer_buffer_close(&buffer);
 }
 
-static void finish_with_error(struct service_api *api, struct call *call, const char *text)
+static void measure_refusal(struct service_api *api, uint64_t begun_us)
 {
-    struct http_exchange *exchange = call->exchange;
-    struct websocket *socket = call->socket;
     api->counters.refused++;
+    api->options.measure(api->options.context, &(struct service_measure){
+                                                   .waited_us = clock_monotonic_us() - begun_us,
+                                               });
+}
+
+static void refuse(struct service_api *api, struct call *call, const struct refusal *refusal)
+{
+    const struct peer peer = peer_of(call);
+    measure_refusal(api, call->begun_us);
     unlink_from_socket(call);
-    send_error_to(exchange, socket, text, call_id(call));
+    send_refusal(&peer, refusal, call_id(call));
     free_call(api, call);
 }
 
-static void finish_too_many(struct service_api *api, struct call *call, unsigned retry_after_s)
+static void refuse_field(struct service_api *api, struct call *call, const char *text)
 {
-    struct answer_buffer buffer;
-    struct websocket *socket = call->socket;
-    char *data = answer_buffer_open(&buffer, call->id_length);
-    if (data == NULL) {
-        finish_with_error(api, call, "Too many requests");
-        return;
-    }
-    api->counters.refused++;
-    unlink_from_socket(call);
-    send_text(call->exchange, socket,
-              (struct slice){data, answer_too_many(data, retry_after_s, call_id(call))});
-    answer_buffer_close(&buffer);
-    free_call(api, call);
+    refuse(api, call, &(struct refusal){400, text, 0});
+}
+
+/* The service may go on: the core has the request. */
+static void hand_over(struct service_api *api, struct call *call, struct service *service,
+                      const struct service_request *request, uint64_t start_us)
+{
+    const uint64_t now_us = clock_monotonic_us();
+    call->service = service;
+    call->threshold = request->threshold;
+    call->clamped = request->clamped;
+    call->waiter =
+        hub_core_request(api->options.core, now_us,
+                         &(struct hub_request){
+                             .token = (uint64_t)(uintptr_t)call,
+                             .service_id = service->record.id,
+                             .root = request->root,
+                             .threshold = request->threshold,
+                             .start_us = start_us,
+                             .deadline_us = now_us + (uint64_t)request->timeout_s * 1000000,
+                             .has_account = request->has_account,
+                             .account = request->account,
+                         });
+    api->options.act(api->options.context);
 }
 
 /* Rows 5 to 13: the key is right. */
@@ -230,29 +300,33 @@ static void proceed(struct service_api *api, struct call *call, struct service *
 {
     struct service_request request;
     char error[SERVICE_ERROR_SIZE];
-    const uint64_t now_us = clock_monotonic_us();
     uint64_t start_us;
     unsigned retry_after_s;
+    if (service_banned(service, clock_wall_ms())) {
+        refuse(api, call, &refused_suspended);
+        return;
+    }
     if (!service_request_check(object, &api->options.limits, &request, error)) {
-        finish_with_error(api, call, error);
+        refuse_field(api, call, error);
         return;
     }
-    const uint64_t timeout_us = (uint64_t)request.timeout_s * 1000000;
-    if (!service_admit(service, now_us, timeout_us, &start_us, &retry_after_s)) {
-        finish_too_many(api, call, retry_after_s);
-        return;
+    const uint64_t now_us = clock_monotonic_us();
+    const struct service_demand demand = {
+        .now_us = now_us,
+        .timeout_us = (uint64_t)request.timeout_s * 1000000,
+        .cached = hub_core_has_work(api->options.core, now_us, &request.root, request.threshold),
+    };
+    switch (service_admit(service, &demand, &start_us, &retry_after_s)) {
+    case ADMISSION_OPEN:
+        hand_over(api, call, service, &request, start_us);
+        break;
+    case ADMISSION_TOO_MANY:
+        refuse(api, call, &(struct refusal){429, "Too many requests", retry_after_s});
+        break;
+    case ADMISSION_NO_CREDIT:
+        refuse(api, call, &refused_no_credit);
+        break;
     }
-    call->service = service;
-    call->waiter = hub_core_request(api->options.core, now_us,
-                                    &(struct hub_request){
-                                        .token = (uint64_t)(uintptr_t)call,
-                                        .service_id = service->record.id,
-                                        .root = request.root,
-                                        .threshold = request.threshold,
-                                        .start_us = start_us,
-                                        .deadline_us = now_us + timeout_us,
-                                    });
-    api->options.act(api->options.context);
 }
 
 static bool start_check(struct service_api *api, struct call *call, struct slice text,
@@ -266,8 +340,8 @@ static bool start_check(struct service_api *api, struct call *call, struct slice
     memcpy(call->text, text.data, text.length);
     call->text_length = text.length;
     if (!credential_check(api->checker, service != NULL ? service->record.id : 0,
-                          credentials->api_key, service != NULL ? service->record.key_hash : NULL,
-                          call, &error))
+                          credentials->api_key, service != NULL ? service->record.keys : NULL, call,
+                          &error))
         return false;
     link_checking(api, call);
     return true;
@@ -279,7 +353,7 @@ static void authenticate(struct service_api *api, struct call *call, struct slic
                          const struct service_credentials *credentials)
 {
     if (!credentials->well_formed) {
-        finish_with_error(api, call, "Invalid credentials");
+        refuse(api, call, &refused_credentials);
         return;
     }
     struct service *service = services_find(api->options.services, credentials->user);
@@ -290,16 +364,16 @@ static void authenticate(struct service_api *api, struct call *call, struct slic
         proceed(api, call, service, object);
         break;
     case CREDENTIAL_BAD:
-        finish_with_error(api, call, "Invalid credentials");
+        refuse(api, call, &refused_credentials);
         break;
     case CREDENTIAL_UNKNOWN:
         if (!start_check(api, call, text, service, credentials))
-            finish_with_error(api, call, "Server busy");
+            refuse(api, call, &refused_busy);
         break;
     }
 }
 
-static void on_checked(void *context, void *user, bool good)
+static void on_checked(void *context, void *user, const struct credential_outcome *outcome)
 {
     struct service_api *api = context;
     struct call *call = user;
@@ -307,6 +381,9 @@ static void on_checked(void *context, void *user, bool good)
     struct service_credentials credentials;
     char error[SERVICE_ERROR_SIZE];
     unlink_checking(api, call);
+    if (outcome->new_hash != NULL)
+        api->options.rehash(api->options.context, outcome->service_id, outcome->old_hash,
+                            outcome->new_hash);
     if (call->exchange == NULL && call->socket == NULL) {
         free_call(api, call);
         return;
@@ -314,10 +391,10 @@ static void on_checked(void *context, void *user, bool good)
     const struct slice text = {call->text, call->text_length};
     const bool read = service_request_read(text, &object, &credentials, error);
     struct service *service =
-        good && read ? services_find(api->options.services, credentials.user) : NULL;
+        outcome->good && read ? services_find(api->options.services, credentials.user) : NULL;
     sodium_memzero(&credentials, sizeof credentials);
     if (service == NULL)
-        finish_with_error(api, call, "Invalid credentials");
+        refuse(api, call, &refused_credentials);
     else
         proceed(api, call, service, &object);
 }
@@ -334,50 +411,61 @@ static struct call *new_call(struct service_api *api, struct slice id)
     return call;
 }
 
-/* A request's text has arrived; one of exchange and socket is given. */
-static void begin(struct service_api *api, struct http_exchange *exchange, struct websocket *socket,
-                  struct slice text)
+/* Where a WebSocket's calls are kept; a peer without one has no memory left for it. */
+static void link_to_socket(struct session *session, struct call *call)
+{
+    call->next = session->calls;
+    if (call->next != NULL)
+        call->next->previous = call;
+    session->calls = call;
+    session->count++;
+    call->session = session;
+}
+
+/* A request's text has arrived. */
+static void begin(struct service_api *api, const struct peer *peer, struct slice text)
 {
     struct json_object object;
     struct service_credentials credentials;
     char error[SERVICE_ERROR_SIZE];
+    const uint64_t begun_us = clock_monotonic_us();
     const bool read = service_request_read(text, &object, &credentials, error);
     const struct slice id = json_find(&object, "id").text;
-    struct session *session = socket != NULL ? session_of(socket) : NULL;
-    if (!read || (session != NULL && session->count >= CALLS_PER_SOCKET_MAX)) {
-        api->counters.refused++;
-        send_error_to(exchange, socket, read ? "Too many requests" : error, id);
-        return;
-    }
-    struct call *call = socket == NULL || session != NULL ? new_call(api, id) : NULL;
+    struct session *session = peer->socket != NULL ? session_of(peer->socket) : NULL;
+    const bool full = session != NULL && session->count >= CALLS_PER_SOCKET_MAX;
+    struct call *call = NULL;
+    if (read && !full && (peer->socket == NULL || session != NULL))
+        call = new_call(api, id);
     if (call == NULL) {
-        send_error_to(exchange, socket, "Server busy", (struct slice){NULL, 0});
+        const struct refusal refusal = !read  ? (struct refusal){400, error, 0}
+                                       : full ? (struct refusal){429, "Too many requests", 0}
+                                              : refused_busy;
+        measure_refusal(api, begun_us);
+        send_refusal(peer, &refusal, id);
+        sodium_memzero(&credentials, sizeof credentials);
         return;
     }
-    call->exchange = exchange;
-    call->socket = socket;
-    if (exchange != NULL) {
-        http_exchange_set_user(exchange, call);
-    } else if (session != NULL) {
-        call->next = session->calls;
-        if (call->next != NULL)
-            call->next->previous = call;
-        session->calls = call;
-        session->count++;
-        call->session = session;
-    }
+    call->begun_us = begun_us;
+    call->exchange = peer->exchange;
+    call->socket = peer->socket;
+    call->problems = peer->problems;
+    if (peer->exchange != NULL)
+        http_exchange_set_user(peer->exchange, call);
+    else if (session != NULL)
+        link_to_socket(session, call);
     authenticate(api, call, text, &object, &credentials);
     sodium_memzero(&credentials, sizeof credentials);
 }
 
-void service_api_post(struct service_api *api, struct http_exchange *exchange, struct slice body)
+void service_api_post(struct service_api *api, struct http_exchange *exchange, struct slice body,
+                      bool problems)
 {
-    begin(api, exchange, NULL, body);
+    begin(api, &(struct peer){exchange, NULL, problems}, body);
 }
 
 void service_api_message(struct service_api *api, struct websocket *socket, struct slice text)
 {
-    begin(api, NULL, socket, text);
+    begin(api, &(struct peer){NULL, socket, false}, text);
 }
 
 /* The peer is gone. A check of the key cannot be called back, nor an answer that is on its way. */
@@ -413,45 +501,63 @@ void service_api_socket_closed(struct service_api *api, struct websocket *socket
     free(session);
 }
 
-static size_t write_internal(struct service_api *api, char *data, struct slice id)
+static size_t write_internal(struct service_api *api, char *data, const struct answer_frame *frame)
 {
     const uint64_t number = ++api->internal_errors;
     log_write(&api->log, LOG_ERROR, "internal error %llu: a work could not be recorded in time",
               (unsigned long long)number);
-    return answer_internal(data, clock_wall_ms() * 1000, number, id);
+    return answer_internal(data, clock_wall_ms() * 1000, number, frame);
 }
 
+static const struct answer_kind {
+    int status;
+    const char *error; /* NULL: it has a form of its own. */
+} answer_kinds[HUB_ANSWERS] = {
+    [HUB_ANSWER_WORK] = {200, NULL},
+    [HUB_ANSWER_TIMEOUT] = {504, NULL},
+    [HUB_ANSWER_BUSY] = {503, "Server busy"},
+    [HUB_ANSWER_STOPPED] = {503, "Server busy"},
+    [HUB_ANSWER_FAILED] = {500, NULL},
+    [HUB_ANSWER_REVOKED] = {401, "Invalid credentials"},
+    [HUB_ANSWER_SUSPENDED] = {403, "Service suspended"},
+    [HUB_ANSWER_NO_CREDIT] = {402, "No credits left"},
+};
+
 static size_t write_answer(struct service_api *api, char *data, const struct hub_action *action,
-                           struct slice id)
+                           const struct call *call, const struct answer_frame *frame)
 {
-    switch (action->reply.answer) {
-    case HUB_ANSWER_WORK:
-        return answer_work(data, &action->reply.root, action->reply.nonce, id);
-    case HUB_ANSWER_TIMEOUT:
-        return answer_timeout(data, id);
-    case HUB_ANSWER_BUSY:
-    case HUB_ANSWER_STOPPED:
-        return answer_error(data, "Server busy", id);
-    case HUB_ANSWER_REVOKED:
-        return answer_error(data, "Invalid credentials", id);
-    case HUB_ANSWER_FAILED:
-        break;
-    }
-    return write_internal(api, data, id);
+    const char *error = answer_kinds[action->reply.answer].error;
+    if (error != NULL)
+        return answer_error(data, error, frame);
+    if (action->reply.answer == HUB_ANSWER_WORK)
+        return answer_work(data, &action->reply.root, action->reply.nonce, call->clamped, frame);
+    if (action->reply.answer == HUB_ANSWER_TIMEOUT)
+        return answer_timeout(data, frame);
+    return write_internal(api, data, frame);
 }
 
 void service_api_reply(struct service_api *api, const struct hub_action *action)
 {
     struct call *call = (struct call *)(uintptr_t)action->reply.token;
+    const struct peer peer = peer_of(call);
+    const int status = answer_kinds[action->reply.answer].status;
+    const struct answer_frame frame = frame_of(&peer, call_id(call), status);
     struct answer_buffer buffer;
-    struct websocket *socket = call->socket;
     char *data = answer_buffer_open(&buffer, call->id_length);
     unlink_from_socket(call);
+    api->options.measure(api->options.context,
+                         &(struct service_measure){
+                             .reached_core = true,
+                             .answer = action->reply.answer,
+                             .type = action->reply.type,
+                             .threshold = call->threshold,
+                             .waited_us = clock_monotonic_us() - call->begun_us,
+                         });
     if (data != NULL) {
-        const size_t length = write_answer(api, data, action, call_id(call));
-        send_text(call->exchange, socket, (struct slice){data, length});
+        const size_t length = write_answer(api, data, action, call, &frame);
+        send_text(&peer, status, 0, (struct slice){data, length});
     } else {
-        send_error_to(call->exchange, socket, "Server busy", (struct slice){NULL, 0});
+        send_refusal(&peer, &refused_busy, (struct slice){NULL, 0});
     }
     answer_buffer_close(&buffer);
     free_call(api, call);

@@ -171,12 +171,16 @@ static bool check_difficulty(const struct json_object *object, uint64_t default_
 
 /* Limits are compared as thresholds that the one conversion has made, so that exactly the
  * documented maximum passes (dpow.md 1.1). */
-static bool check_range(uint64_t threshold, uint64_t floor, const struct service_limits *limits,
-                        char error[SERVICE_ERROR_SIZE])
+static bool check_range(struct service_request *request, uint64_t floor,
+                        const struct service_limits *limits, char error[SERVICE_ERROR_SIZE])
 {
     uint64_t maximum = UINT64_MAX;
     (void)difficulty_from_multiplier(limits->max_multiplier, limits->base, &maximum);
-    if (threshold > maximum) {
+    if (request->threshold > maximum && limits->clamp) {
+        request->threshold = maximum;
+        request->clamped = true;
+    }
+    if (request->threshold > maximum) {
         char text[17];
         hex_u64_format(maximum, text);
         const bool whole = trunc(limits->max_multiplier) == limits->max_multiplier;
@@ -186,7 +190,7 @@ static bool check_range(uint64_t threshold, uint64_t floor, const struct service
                        text, limits->max_multiplier);
         return false;
     }
-    if (threshold >= floor)
+    if (request->threshold >= floor)
         return true;
     if (floor == limits->base)
         return refuse(error, "Difficulty too low. Minimum: 1.0");
@@ -209,7 +213,7 @@ static bool check_threshold(const struct json_object *object, const struct servi
         /* Finite and positive, so it is out of range at one of the ends. */
         request->threshold = multiplier < 1 ? 0 : UINT64_MAX;
     }
-    return check_range(request->threshold, floor, limits, error);
+    return check_range(request, floor, limits, error);
 }
 
 static bool check_timeout(const struct json_object *object, struct service_request *request,

@@ -32,12 +32,14 @@ struct service_limits {
     const struct network *network;
     uint64_t base;         /**< Threshold of multiplier 1.0. */
     double max_multiplier; /**< At least 1. */
+    bool clamp;            /**< What exceeds it is lowered to it instead of being refused. */
 };
 
 /** A request whose every field is right. */
 struct service_request {
     struct root root;
     uint64_t threshold;
+    bool clamped;       /**< The threshold is lower than what was asked for. */
     unsigned timeout_s; /**< 1 to 30. */
     bool has_account;
     struct account account;

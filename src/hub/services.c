@@ -5,6 +5,7 @@
 #include "nano/blake2b.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 struct services {
@@ -83,8 +84,26 @@ bool services_add(struct services *services, const struct service_record *record
     assert(named && numbered && "the tables have room for SERVICES_MAX");
     (void)named;
     (void)numbered;
+    service->place = services->count;
     services->list[services->count++] = service;
     return true;
+}
+
+static void destroy(struct service *service)
+{
+    sodium_memzero(service, sizeof *service);
+    free(service);
+}
+
+void services_remove(struct services *services, struct service *service)
+{
+    table_remove(services->by_name, name_key(service->record.name).bytes);
+    table_remove(services->by_id, table_key_of((uint64_t)service->record.id).bytes);
+    services->list[service->place] = services->list[--services->count];
+    services->list[service->place]->place = service->place;
+    service->removed = true;
+    if (service->open == 0)
+        destroy(service);
 }
 
 struct service *services_find(const struct services *services, const char *name)
@@ -140,9 +159,23 @@ bool service_website_valid(struct slice website)
     return true;
 }
 
-bool service_admit(struct service *service, uint64_t now_us, uint64_t timeout_us,
-                   uint64_t *start_us, unsigned *retry_after_s)
+bool service_banned(const struct service *service, int64_t wall_ms)
 {
+    return service->record.ban.until_ms > wall_ms;
+}
+
+/* Each request in hand may use a credit, so that no more are promised than there are. */
+static bool can_pay(const struct service *service, const struct service_demand *demand)
+{
+    const struct service_record *record = &service->record;
+    return record->unlimited || demand->cached ||
+           (record->credits > 0 && (uint64_t)record->credits > service->open);
+}
+
+enum admission service_admit(struct service *service, const struct service_demand *demand,
+                             uint64_t *start_us, unsigned *retry_after_s)
+{
+    const uint64_t now_us = demand->now_us;
     const double rate = service->record.rate_per_s;
     const uint64_t interval_us = (uint64_t)(1e6 / rate);
     const uint64_t rest_us =
@@ -151,19 +184,23 @@ bool service_admit(struct service *service, uint64_t now_us, uint64_t timeout_us
     const uint64_t slot_us =
         service->next_start_us > idle_since ? service->next_start_us : idle_since;
     const uint64_t wait_us = slot_us > now_us ? slot_us - now_us : 0;
-    if (wait_us >= timeout_us || service->open >= SERVICE_OPEN_MAX) {
-        const uint64_t excess_us = wait_us >= timeout_us ? wait_us - timeout_us : 0;
+    if (!can_pay(service, demand))
+        return ADMISSION_NO_CREDIT;
+    if (wait_us >= demand->timeout_us || service->open >= SERVICE_OPEN_MAX) {
+        const uint64_t excess_us = wait_us >= demand->timeout_us ? wait_us - demand->timeout_us : 0;
         *retry_after_s = (unsigned)(excess_us / 1000000) + 1;
-        return false;
+        return ADMISSION_TOO_MANY;
     }
     service->next_start_us = slot_us + interval_us;
     service->open++;
     *start_us = now_us + wait_us;
-    return true;
+    return ADMISSION_OPEN;
 }
 
 void service_release(struct service *service)
 {
     assert(service->open > 0);
     service->open--;
+    if (service->removed && service->open == 0)
+        destroy(service);
 }

@@ -19,9 +19,11 @@ enum {
 
 /** A service in the directory. Owned by the directory; its address never changes. */
 struct service {
-    struct service_record record; /**< Counters included: what was answered durably. */
+    struct service_record record; /**< Counters and credits included: what is durable. */
     uint64_t next_start_us;       /**< When the next request would start at the bare rate. */
-    size_t open;                  /**< Requests in hand. */
+    size_t open;                  /**< Requests in hand; each may use a credit. */
+    size_t place;                 /**< In the list of all. */
+    bool removed;                 /**< Out of the directory; freed with its last request. */
 };
 
 struct services;
@@ -40,9 +42,12 @@ struct service *services_find(const struct services *services, const char *name)
 /** By the store's number, or NULL. */
 struct service *services_by_id(const struct services *services, int64_t id);
 
+/** Takes a service out of the directory; it is freed once none of its requests is in hand. */
+void services_remove(struct services *services, struct service *service);
+
 size_t services_count(const struct services *services);
 
-/** The services in the order they were added. */
+/** The services, in the order they were added as long as none is removed. */
 struct service *services_at(const struct services *services, size_t index);
 
 /** Whether a text can be a login name: 1 to 64 of A–Z a–z 0–9 . _ - */
@@ -54,16 +59,33 @@ bool service_rate_valid(double rate_per_s);
 /** Whether a text may be shown as a website: empty, or http(s):// with no white space or quotes. */
 bool service_website_valid(struct slice website);
 
-/**
- * Token bucket (dpow.md 3.5): admits a request, at once or after a hold that counts towards its
- * time-out, or refuses it because it could not start in time or too many are in hand.
- * @param start_us when it may start, if admitted; service->open is then one more
- * @param retry_after_s if refused: after how many seconds asking again can succeed, at least 1
- */
-bool service_admit(struct service *service, uint64_t now_us, uint64_t timeout_us,
-                   uint64_t *start_us, unsigned *retry_after_s);
+/** Whether a service is banned at a moment of the wall clock. */
+bool service_banned(const struct service *service, int64_t wall_ms);
 
-/** An admitted request has been answered or has left. */
+/** How a request fares that a service wants to make. */
+enum admission {
+    ADMISSION_OPEN,      /**< Admitted. */
+    ADMISSION_TOO_MANY,  /**< It could not start in time, or too many are in hand. */
+    ADMISSION_NO_CREDIT, /**< Each credit left is promised to a request in hand. */
+};
+
+/** A request that a service wants to make. */
+struct service_demand {
+    uint64_t now_us;
+    uint64_t timeout_us;
+    bool cached; /**< Its work is at hand: it may have been paid for, which the store knows. */
+};
+
+/**
+ * Token bucket and credits (dpow.md 3.5): admits a request, at once or after a hold that counts
+ * towards its time-out, or refuses it.
+ * @param start_us when it may start, if admitted; service->open is then one more
+ * @param retry_after_s if TOO_MANY: after how many seconds asking again can succeed, at least 1
+ */
+enum admission service_admit(struct service *service, const struct service_demand *demand,
+                             uint64_t *start_us, unsigned *retry_after_s);
+
+/** An admitted request has been answered or has left; the service may cease to exist. */
 void service_release(struct service *service);
 
 #endif

@@ -16,8 +16,9 @@ struct work_counts {
 
 /** The totals of a worker's account, as told on `client/<account>` (dpow.md 2.4). */
 struct client_totals {
-    struct work_counts rewarded; /**< Since ever. */
-    struct work_counts snapshot; /**< At the last payout. */
+    struct work_counts rewarded; /**< Works, since ever. */
+    struct work_counts hashes;   /**< Expected to be tried for these works; not told. */
+    struct work_counts snapshot; /**< Works at the last payout. */
     bool has_snapshot;           /**< Whether there was one. */
 };
 

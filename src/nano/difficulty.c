@@ -57,6 +57,17 @@ double difficulty_expected_hashes(uint64_t threshold)
     return 0x1p64 / complement(threshold);
 }
 
+uint64_t difficulty_whole_hashes(uint64_t threshold)
+{
+    const uint64_t most = (uint64_t)1 << 53;
+    if (threshold == 0)
+        return 1;
+    /* 2^64 - 1 instead of 2^64 over d differs only where d divides 2^64. */
+    const uint64_t range = 0 - threshold;
+    const uint64_t hashes = UINT64_MAX / range + (UINT64_MAX % range == range - 1 ? 1 : 0);
+    return hashes < most ? hashes : most;
+}
+
 double difficulty_normalize(double multiplier, uint64_t threshold, uint64_t base)
 {
     const double ratio = difficulty_to_multiplier(base, threshold);

@@ -42,6 +42,9 @@ double difficulty_to_multiplier(uint64_t difficulty, uint64_t base);
 /** How many nonces are expected to be tried until one meets the threshold; 1 for threshold 0. */
 double difficulty_expected_hashes(uint64_t threshold);
 
+/** The same in whole numbers, rounded down, at most 2^53: what is added up in accounts. */
+uint64_t difficulty_whole_hashes(uint64_t threshold);
+
 /** Historic: a multiplier against a lower threshold, expressed against the send threshold. */
 double difficulty_normalize(double multiplier, uint64_t threshold, uint64_t base);
 

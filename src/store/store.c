@@ -26,7 +26,7 @@ struct store {
     bool started;
     bool failing;         /* The writer's: commits fail at present. */
     bool gave_up;         /* The writer's: patience ran out, nothing is committed any more. */
-    uint64_t purge_at_us; /* The writer's: when works may be purged next, monotonic. */
+    uint64_t purge_at_us; /* The writer's: when it may purge next, monotonic. */
 
     pthread_mutex_t mutex; /* Guards the two fields below; the condition ends a retry's pause. */
     pthread_cond_t stop_changed;
@@ -34,13 +34,32 @@ struct store {
     uint64_t give_up_us; /* When stopping: how long failing commits are tried. */
 };
 
-static struct store_backend *open_backend(const char *url, struct error *error)
+/* What follows "sqlite:" in a URL; NULL with the error filled if it is another one. */
+static const char *sqlite_path(const char *url, struct error *error)
 {
-    static const char sqlite_scheme[] = "sqlite:";
-    if (strncmp(url, sqlite_scheme, strlen(sqlite_scheme)) == 0)
-        return sqlite_backend_open(url + strlen(sqlite_scheme), error);
+    static const char scheme[] = "sqlite:";
+    if (strncmp(url, scheme, strlen(scheme)) == 0)
+        return url + strlen(scheme);
     (void)error_set(error, ERROR_INVALID, "store: the URL must be sqlite:PATH");
     return NULL;
+}
+
+static struct store_backend *open_backend(const char *url, struct error *error)
+{
+    const char *path = sqlite_path(url, error);
+    return path != NULL ? sqlite_backend_open(path, error) : NULL;
+}
+
+bool store_backup(const char *url, const char *path, struct error *error)
+{
+    const char *source = sqlite_path(url, error);
+    return source != NULL && sqlite_backup(source, path, error);
+}
+
+const char *credit_kind_name(enum credit_kind kind)
+{
+    static const char *const names[CREDIT_KINDS] = {"bought", "granted", "corrected"};
+    return names[kind];
 }
 
 /* The condition waits by the monotonic clock: a clock that is set must not stretch a pause. */
@@ -85,6 +104,28 @@ bool store_each_work(struct store *store, int64_t now_ms, size_t limit,
                      struct error *error)
 {
     return store->backend->ops->each_work(store->backend, now_ms, limit, visit, context, error);
+}
+
+bool store_each_client(struct store *store, size_t limit,
+                       bool (*visit)(void *context, const struct client_record *client),
+                       void *context, struct error *error)
+{
+    return store->backend->ops->each_client(store->backend, limit, visit, context, error);
+}
+
+bool store_each_frontier(struct store *store, int64_t now_ms,
+                         bool (*visit)(void *context, const struct frontier_record *frontier),
+                         void *context, struct error *error)
+{
+    return store->backend->ops->each_frontier(store->backend, now_ms, visit, context, error);
+}
+
+bool store_each_series(struct store *store, enum series_resolution resolution, int64_t from_s,
+                       bool (*visit)(void *context, const struct series_record *series),
+                       void *context, struct error *error)
+{
+    return store->backend->ops->each_series(store->backend, resolution, from_s, visit, context,
+                                            error);
 }
 
 bool store_totals(struct store *store, struct work_counts *totals, struct error *error)
@@ -186,8 +227,8 @@ static void purge_sometimes(struct store *store)
         return;
     store->purge_at_us = now_us + (uint64_t)PURGE_PAUSE_MS * 1000;
     if (!store->backend->ops->purge(store->backend, clock_wall_ms(), PURGE_ROWS, &purged, &error))
-        log_write(&store->log, LOG_WARNING, "cannot delete expired works: %s", error.text);
-    else if (purged == PURGE_ROWS)
+        log_write(&store->log, LOG_WARNING, "cannot delete what has expired: %s", error.text);
+    else if (purged >= PURGE_ROWS)
         store->purge_at_us = now_us + (uint64_t)PURGE_NEXT_MS * 1000;
 }
 

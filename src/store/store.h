@@ -1,11 +1,16 @@
 /**
- * store: what must outlive the process: services and their keys, works, rewards, counters.
+ * store: what must outlive the process: services, keys, credits, works, rewards, counters.
  *
- * Start here. The owner submits operations; one writer thread applies them in order, many in one
- * transaction (group commit: whatever has queued up while the last commit ran), and hands each back
- * when it is durable. Nothing may be told to anybody before that (design decision 4). store.c has
- * the queue, the thread and the retries; store_backend.h is what a database must offer; sqlite_*.c
- * is the embedded one, SQLite in WAL mode with full synchronisation.
+ * Start here, then records.h: what is kept. The owner submits operations; one writer thread applies
+ * them in order, many in one transaction (group commit: whatever has queued up while the last
+ * commit ran), and hands each back when it is durable. Nothing may be told to anybody before that
+ * (design decision 4). store.c has the queue, the thread and the retries; store_backend.h is what a
+ * database must offer; sqlite_*.c is the embedded one, SQLite in WAL mode with full
+ * synchronisation.
+ *
+ * Money and merit are kept twice: as totals that are read, and as rows that are only ever added
+ * (`answers`, `credit_entries`, `rewards`, `openings`), from which STORE_CHECK recomputes every
+ * total.
  *
  * This layer includes `base` and `nano` only.
  */
@@ -15,65 +20,56 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/queue.h"
-#include "nano/account.h"
-#include "nano/counts.h"
-#include "nano/work.h"
-
-#include <stdint.h>
-
-enum {
-    SERVICE_NAME_SIZE = 65, /**< Names have at most 64 characters. */
-    SERVICE_DISPLAY_SIZE = 129,
-    SERVICE_WEBSITE_SIZE = 257,
-    KEY_HASH_SIZE = 128, /**< A libsodium password hash text with its NUL. */
-};
-
-/** A service that may ask for work. */
-struct service_record {
-    int64_t id;                   /**< Given by the store, never reused. */
-    char name[SERVICE_NAME_SIZE]; /**< What it logs in with: 1–64 of A–Z a–z 0–9 . _ - */
-    char display[SERVICE_DISPLAY_SIZE]; /**< For people; UTF-8. */
-    char website[SERVICE_WEBSITE_SIZE]; /**< Empty or an http(s) URL. */
-    bool is_public;                     /**< Whether statistics may show display and website. */
-    double rate_per_s;                  /**< Requests a second it may start. */
-    char key_hash[KEY_HASH_SIZE];       /**< Salted slow hash of its API key. */
-    int64_t created_ms;
-    struct work_counts answered; /**< Requests answered: from the cache, after a wait. */
-};
-
-/** A work that was found. */
-struct work_record {
-    struct root root;
-    uint64_t nonce;
-    uint64_t value;     /**< work_value(nonce, root). */
-    uint64_t threshold; /**< What was asked of the workers. */
-    enum work_type type;
-    int64_t solved_ms;  /**< Wall clock. */
-    int64_t expires_ms; /**< Wall clock; afterwards it is no longer handed out. */
-};
+#include "store/records.h"
 
 enum store_op_kind {
     /** Records a work, and if has_account the reward of its finder and the pool's total. */
     STORE_WORK,
-    /** Counts an answered request of a service. */
+    /** Counts an answered request of a service, and charges a credit if that is due. */
     STORE_ANSWER,
-    /** Takes back a STORE_ANSWER of the same service and type whose answer was never told. */
+    /** Takes back a STORE_ANSWER whose answer was never told: charged as that one was. */
     STORE_UNANSWER,
-    /** Creates a service. */
+    /** Creates a service with its first key, and with counters if it is imported. */
     STORE_SERVICE_ADD,
+    /** Writes everything about a service but name, keys, credits and counters. */
+    STORE_SERVICE_EDIT,
+    /** Ends a service: its keys are deleted and its name is free; what it did stays counted. */
+    STORE_SERVICE_REMOVE,
+    /** Adds a key; the others end at a stated moment, or earlier if they did already. */
+    STORE_KEY_ADD,
+    /** Writes another hash of the same key. */
+    STORE_KEY_REHASH,
+    /** Adds a line to a service's credit account; CONFLICT if the balance would be negative. */
+    STORE_CREDIT,
+    /** Bans a worker's account, or ends its ban. */
+    STORE_CLIENT_BAN,
+    /** A worker's account as another system had it; CONFLICT if it is known already. */
+    STORE_CLIENT_IMPORT,
+    /** Adds to the pool's totals what another system counted. */
+    STORE_TOTALS_IMPORT,
+    /** Remembers a service's account, or where its chain is. */
+    STORE_FRONTIER,
+    /** Writes the present state of a period of a time series. */
+    STORE_SERIES,
+    /** Reads; visit is called on the store's thread. */
+    STORE_READ_CREDITS,
+    STORE_READ_AUDIT,
+    /** Recomputes every total from the added rows; visit gets a text for each that differs. */
+    STORE_CHECK,
 };
 
 /** How an operation ended. */
 enum store_status {
     STORE_DONE,     /**< Durable. */
     STORE_CONFLICT, /**< Nothing was changed: what it adds exists already (durable as it stands), or
-                         what it counts for does not exist. */
+                         what it is about does not exist. */
+    STORE_NO_CREDIT, /**< STORE_ANSWER: nothing was changed, the service has no credit left. */
     STORE_ABANDONED, /**< The store was closed before the operation could be made durable. */
 };
 
 /**
  * One operation. The caller owns it, fills what its kind needs, and must keep it, untouched, from
- * store_submit() until it is handed back.
+ * store_submit() until it is handed back. What is behind pointers likewise.
  */
 struct store_op {
     struct queue_item item; /**< The store's; in store_take_done()'s list it links the ops. */
@@ -81,6 +77,8 @@ struct store_op {
     uint64_t token;           /**< The caller's. */
     void *user;               /**< The caller's. */
     enum store_status status; /**< Set by the store. */
+    /** Written to the audit log with the operation, if that is DONE; NULL for none. */
+    const struct audit_record *audit;
     union {
         struct {
             struct work_record record;
@@ -92,8 +90,37 @@ struct store_op {
         struct {
             int64_t service_id;
             enum work_type type;
+            struct root root;
+            int64_t expires_ms; /**< Until then the same service is not charged again for it. */
+            bool charged;       /**< ANSWER: out, a credit was used. UNANSWER: in. */
         } answer;
-        struct service_record *service; /**< The caller's. In: all but id, counters. Out: id. */
+        struct service_record *service; /**< ADD: in all, out id. EDIT: in. */
+        int64_t service_id;             /**< SERVICE_REMOVE. */
+        struct {
+            int64_t service_id;
+            const char *hash;
+            const char *old_hash;     /**< REHASH. */
+            int64_t created_ms;       /**< ADD. */
+            int64_t others_expire_ms; /**< ADD. */
+        } key;
+        struct {
+            struct credit_record record; /**< In; id is out. */
+            int64_t balance;             /**< Out. */
+        } credit;
+        struct client_record client; /**< BAN: account and ban. IMPORT: account, totals. */
+        struct work_counts totals;
+        struct frontier_record frontier;
+        const struct series_record *series;
+        struct {
+            int64_t service_id; /**< READ_CREDITS: whose; 0 for all. */
+            size_t limit;       /**< Rows, the newest. */
+            union {
+                void (*credit)(void *context, const struct credit_record *record);
+                void (*audit)(void *context, const struct audit_record *record);
+                void (*fault)(void *context, const char *text);
+            } visit;
+            void *context;
+        } read;
     };
 };
 
@@ -118,7 +145,7 @@ struct store *store_open(const char *url, const struct log *log, struct error *e
 
 /**
  * Reading, before store_start(), on the caller's thread: services in order of creation. A visitor
- * returns false to stop.
+ * returns false to stop; so do all below.
  */
 bool store_each_service(struct store *store,
                         bool (*visit)(void *context, const struct service_record *service),
@@ -131,6 +158,21 @@ bool store_each_service(struct store *store,
 bool store_each_work(struct store *store, int64_t now_ms, size_t limit,
                      bool (*visit)(void *context, const struct work_record *work), void *context,
                      struct error *error);
+
+/** Workers' accounts, those rewarded last first, at most limit; before store_start(). */
+bool store_each_client(struct store *store, size_t limit,
+                       bool (*visit)(void *context, const struct client_record *client),
+                       void *context, struct error *error);
+
+/** Accounts that expire after now_ms, in the order of their expiry; before store_start(). */
+bool store_each_frontier(struct store *store, int64_t now_ms,
+                         bool (*visit)(void *context, const struct frontier_record *frontier),
+                         void *context, struct error *error);
+
+/** Periods of a time series from a moment on, oldest first; before store_start(). */
+bool store_each_series(struct store *store, enum series_resolution resolution, int64_t from_s,
+                       bool (*visit)(void *context, const struct series_record *series),
+                       void *context, struct error *error);
 
 /** The pool's totals of rewarded works (`stats:*` of the original); before store_start(). */
 bool store_totals(struct store *store, struct work_counts *totals, struct error *error);
@@ -166,5 +208,13 @@ void store_stop(struct store *store, uint64_t patience_ms);
 
 /** Frees; calls store_stop() with no patience if that has not been done. */
 void store_close(struct store *store);
+
+/**
+ * Copies a store, which other processes may be using, to a new file; needs no struct store. The
+ * copy is what was durable at one moment, is checked, and takes its name only when it is complete.
+ * @param path must not exist
+ * @return false with the error filled: the source is no store, the file exists, no space
+ */
+bool store_backup(const char *url, const char *path, struct error *error);
 
 #endif

@@ -19,8 +19,8 @@ struct store_backend_ops {
     /** True once everything since begin is durable. */
     bool (*commit)(struct store_backend *backend, struct error *error);
     void (*rollback)(struct store_backend *backend);
-    /** Deletes at most limit works that expired before now_ms; sets how many, in a transaction of
-     *  its own. */
+    /** Deletes at most limit rows each of what expired before now_ms (works, charges, accounts,
+     *  keys, old periods); sets how many went in all, in transactions of its own. */
     bool (*purge)(struct store_backend *backend, int64_t now_ms, size_t limit, size_t *purged,
                   struct error *error);
     bool (*each_service)(struct store_backend *backend,
@@ -29,6 +29,16 @@ struct store_backend_ops {
     bool (*each_work)(struct store_backend *backend, int64_t now_ms, size_t limit,
                       bool (*visit)(void *context, const struct work_record *work), void *context,
                       struct error *error);
+    bool (*each_client)(struct store_backend *backend, size_t limit,
+                        bool (*visit)(void *context, const struct client_record *client),
+                        void *context, struct error *error);
+    bool (*each_frontier)(struct store_backend *backend, int64_t now_ms,
+                          bool (*visit)(void *context, const struct frontier_record *frontier),
+                          void *context, struct error *error);
+    bool (*each_series)(struct store_backend *backend, enum series_resolution resolution,
+                        int64_t from_s,
+                        bool (*visit)(void *context, const struct series_record *series),
+                        void *context, struct error *error);
     bool (*totals)(struct store_backend *backend, struct work_counts *totals, struct error *error);
 };
 
@@ -39,5 +49,8 @@ struct store_backend {
 
 /** SQLite in one file, created if missing. */
 struct store_backend *sqlite_backend_open(const char *path, struct error *error);
+
+/** Copies a SQLite store to a new file. */
+bool sqlite_backup(const char *path, const char *copy, struct error *error);
 
 #endif

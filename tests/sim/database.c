@@ -77,7 +77,7 @@ static void report_answer(struct world *world, const struct sim_op *op)
 {
     if (op->request < world->request_count)
         world->requests[op->request].answer_durable = op->action.kind == HUB_STORE_ANSWER;
-    hub_core_answer_stored(world->core, op->action.store_answer.waiter, HUB_STORED);
+    hub_core_answer_stored(world->core, op->action.store_answer.waiter, HUB_STORED, false);
     world_act(world);
 }
 
@@ -157,7 +157,7 @@ void database_restore(struct world *world)
         const uint64_t end_us = work->found_us + world->options.cache_us;
         if (end_us > world->now_us)
             hub_core_restore_work(world->core, world->now_us, &work->root, work->nonce, work->type,
-                                  end_us - world->now_us);
+                                  0, end_us - world->now_us);
     }
     world_act(world);
 }

@@ -57,6 +57,10 @@ struct world *world_create(uint64_t seed, size_t requests, const struct faults *
     world->options.reask_us = 400000;
     world->options.linger_us = 500000;
     world->options.grace_us = 1000000;
+    world->options.chains_max = ROOTS / 4;
+    world->options.chain_us = 60000000;
+    world->options.precache_parallel = 4;
+    world->options.precache_us = 3000000;
     world->core = new_core(world);
     workers_create(world);
     services_schedule(world);
@@ -139,10 +143,13 @@ static void act(struct world *world, const struct hub_action *action)
     case HUB_STORE_WORK:
     case HUB_STORE_ANSWER:
     case HUB_STORE_UNANSWER:
+    case HUB_STORE_FRONTIER:
         database_submit(world, action);
         break;
     case HUB_REWARD:
         check_reward(world, action);
+        break;
+    case HUB_ASK_FRONTIER:
         break;
     }
 }

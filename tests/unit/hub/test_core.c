@@ -19,6 +19,10 @@ static int set_up(void **state)
     options.entries_max = 8;
     options.waiters_max = 8;
     options.waiters_per_entry_max = 4;
+    options.chains_max = 4;
+    options.precache_parallel = 2;
+    options.send_threshold = HARD;
+    options.receive_threshold = EASY;
     *state = hub_core_create(&options, &error);
     assert_non_null(*state);
     return 0;
@@ -55,7 +59,7 @@ static const char *acted(const struct hub_core *core)
     static char letters[64];
     const struct hub_actions actions = hub_core_actions(core);
     for (size_t i = 0; i < actions.count; i++)
-        letters[i] = "rwcSAUR"[actions.items[i].kind];
+        letters[i] = "rwcSAURFN"[actions.items[i].kind];
     letters[actions.count] = '\0';
     return letters;
 }
@@ -80,7 +84,7 @@ static void a_request_is_answered_only_when_the_store_has_committed(void **state
     const struct client_totals totals = {.rewarded = {{0, 5}}};
     hub_core_work_stored(core, WORK_ONDEMAND, &root, &account, &totals);
     assert_string_equal(acted(core), "R");
-    hub_core_answer_stored(core, waiter, HUB_STORED);
+    hub_core_answer_stored(core, waiter, HUB_STORED, false);
     assert_string_equal(acted(core), "r");
     assert_int_equal(action(core, 0)->reply.token, 77);
     assert_int_equal(action(core, 0)->reply.answer, HUB_ANSWER_WORK);
@@ -93,11 +97,11 @@ static void a_cached_work_answers_until_it_expires(void **state)
 {
     struct hub_core *core = *state;
     const uint64_t nonce = nonce_between(EASY, UINT64_MAX);
-    hub_core_restore_work(core, 0, &root, nonce, WORK_ONDEMAND, 10 * S);
+    hub_core_restore_work(core, 0, &root, nonce, WORK_ONDEMAND, 0, 10 * S);
     const waiter_id waiter = ask(core, 9 * S, 1, EASY);
     assert_string_equal(acted(core), "A");
     assert_int_equal(action(core, 0)->store_answer.type, WORK_PRECACHE);
-    hub_core_answer_stored(core, waiter, HUB_STORED);
+    hub_core_answer_stored(core, waiter, HUB_STORED, false);
     assert_int_equal(action(core, 0)->reply.type, WORK_PRECACHE);
     (void)ask(core, 10 * S, 2, EASY);
     assert_string_equal(acted(core), "w");
@@ -106,7 +110,7 @@ static void a_cached_work_answers_until_it_expires(void **state)
 static void a_work_too_weak_is_searched_again_and_kept_for_the_modest(void **state)
 {
     struct hub_core *core = *state;
-    hub_core_restore_work(core, 0, &root, nonce_between(EASY, HARD), WORK_ONDEMAND, 100 * S);
+    hub_core_restore_work(core, 0, &root, nonce_between(EASY, HARD), WORK_ONDEMAND, 0, 100 * S);
     (void)ask(core, S, 1, HARD);
     assert_string_equal(acted(core), "w");
     (void)ask(core, S, 2, EASY);
@@ -249,10 +253,10 @@ static void an_answer_that_cannot_be_recorded_is_told_and_taken_back(void **stat
     hub_core_timer(core, 10 * S);
     assert_string_equal(acted(core), "r");
     assert_int_equal(action(core, 0)->reply.answer, HUB_ANSWER_FAILED);
-    hub_core_answer_stored(core, waiter, HUB_STORED);
+    hub_core_answer_stored(core, waiter, HUB_STORED, false);
     assert_string_equal(acted(core), "U");
     assert_false(hub_core_drained(core));
-    hub_core_answer_stored(core, waiter, HUB_STORED);
+    hub_core_answer_stored(core, waiter, HUB_STORED, false);
     assert_string_equal(acted(core), "");
     assert_true(hub_core_drained(core));
 }
@@ -263,9 +267,9 @@ static void stores_other_ends_have_their_answers(void **state)
     const waiter_id first = ask(core, 0, 1, EASY);
     const waiter_id second = ask(core, 0, 2, EASY);
     (void)hub_core_result(core, S, &root, nonce_between(EASY, UINT64_MAX), NULL);
-    hub_core_answer_stored(core, first, HUB_STORED_NO_SERVICE);
+    hub_core_answer_stored(core, first, HUB_STORED_NO_SERVICE, false);
     assert_int_equal(action(core, 0)->reply.answer, HUB_ANSWER_REVOKED);
-    hub_core_answer_stored(core, second, HUB_NOT_STORED);
+    hub_core_answer_stored(core, second, HUB_NOT_STORED, false);
     assert_int_equal(action(core, 0)->reply.answer, HUB_ANSWER_FAILED);
 }
 
@@ -288,7 +292,7 @@ static void the_oldest_cached_work_makes_room(void **state)
     struct hub_core_stats stats;
     for (uint8_t i = 0; i < 8; i++) {
         const struct root other = {{(uint8_t)(50 + i)}};
-        hub_core_restore_work(core, i, &other, 1, WORK_PRECACHE, 100 * S);
+        hub_core_restore_work(core, i, &other, 1, WORK_PRECACHE, 0, 100 * S);
     }
     assert_true(ask(core, S, 1, EASY) != 0);
     hub_core_stats(core, &stats);

@@ -10,15 +10,32 @@ struct outcome {
     unsigned good_ones;
     void *user;
     bool good;
+    bool better;
+    char new_hash[KEY_HASH_SIZE];
 };
 
-static void on_done(void *context, void *user, bool good)
+static void on_done(void *context, void *user, const struct credential_outcome *told)
 {
     struct outcome *outcome = context;
     outcome->count++;
     outcome->user = user;
-    outcome->good = good;
-    outcome->good_ones += good ? 1 : 0;
+    outcome->good = told->good;
+    outcome->good_ones += told->good ? 1 : 0;
+    outcome->better = told->new_hash != NULL;
+    if (told->new_hash != NULL)
+        (void)snprintf(outcome->new_hash, sizeof outcome->new_hash, "%s", told->new_hash);
+}
+
+/* A service that has this one key. */
+static const struct service_key *only(const char *hash)
+{
+    static struct service_key keys[SERVICE_KEYS_MAX];
+    memset(keys, 0, sizeof keys);
+    if (hash == NULL)
+        return NULL;
+    (void)snprintf(keys[0].hash, sizeof keys[0].hash, "%s", hash);
+    keys[0].expires_ms = STORE_FOREVER_MS;
+    return keys;
 }
 
 struct fixture {
@@ -58,7 +75,7 @@ static bool check(int64_t service_id, const char *key, const char *hash)
     struct error error;
     const unsigned before = fixture.outcome.count;
     assert_true(
-        credential_check(fixture.checker, service_id, slice_of(key), hash, &fixture, &error));
+        credential_check(fixture.checker, service_id, slice_of(key), only(hash), &fixture, &error));
     while (fixture.outcome.count == before)
         (void)uv_run(&fixture.loop, UV_RUN_ONCE);
     assert_ptr_equal(fixture.outcome.user, &fixture);
@@ -117,8 +134,8 @@ static void a_check_that_a_change_of_key_overtakes_is_not_remembered(void **stat
 {
     (void)state;
     struct error error;
-    assert_true(
-        credential_check(fixture.checker, 1, slice_of(fixture.key), fixture.hash, NULL, &error));
+    assert_true(credential_check(fixture.checker, 1, slice_of(fixture.key), only(fixture.hash),
+                                 NULL, &error));
     credential_forget(fixture.checker, 1);
     while (fixture.outcome.count == 0)
         (void)uv_run(&fixture.loop, UV_RUN_ONCE);
@@ -152,7 +169,7 @@ static void checks_that_wait_together_end_as_each_would_alone(void **state)
         const unsigned which = i % 3;
         const char *key = keys[which == 1 ? 1 : 0];
         const char *hash = which == 2 ? NULL : fixture.hash;
-        assert_true(credential_check(fixture.checker, which == 2 ? 0 : 1, slice_of(key), hash, NULL,
+        assert_true(credential_check(fixture.checker, which == 2 ? 0 : 1, slice_of(key), only(hash), NULL,
                                      &error));
     }
     while (fixture.outcome.count < 99)
@@ -169,9 +186,9 @@ static void a_key_of_any_length_is_recalled_and_a_long_one_is_not_checked(void *
     const struct slice longest = {text, 256};
     const struct slice longer = {text, 257};
     assert_int_equal(credential_recall(fixture.checker, 1, longer), CREDENTIAL_UNKNOWN);
-    assert_false(credential_check(fixture.checker, 1, longer, fixture.hash, NULL, &error));
+    assert_false(credential_check(fixture.checker, 1, longer, only(fixture.hash), NULL, &error));
     assert_int_equal(error.code, ERROR_INVALID);
-    assert_true(credential_check(fixture.checker, 1, longest, fixture.hash, NULL, &error));
+    assert_true(credential_check(fixture.checker, 1, longest, only(fixture.hash), NULL, &error));
     while (fixture.outcome.count == 0)
         (void)uv_run(&fixture.loop, UV_RUN_ONCE);
     assert_int_equal(credential_recall(fixture.checker, 1, longest), CREDENTIAL_BAD);
@@ -182,7 +199,7 @@ static void only_so_many_checks_wait(void **state)
     (void)state;
     struct error error;
     unsigned accepted = 0;
-    while (credential_check(fixture.checker, 1, slice_of("x"), fixture.hash, NULL, &error))
+    while (credential_check(fixture.checker, 1, slice_of("x"), only(fixture.hash), NULL, &error))
         accepted++;
     assert_int_equal(accepted, CREDENTIAL_CHECKS_MAX);
     assert_int_equal(error.code, ERROR_LIMIT);

@@ -18,7 +18,7 @@
 
 static struct service_limits limits(void)
 {
-    return (struct service_limits){network_find("live"), 0xfffffff800000000, 5.0};
+    return (struct service_limits){network_find("live"), 0xfffffff800000000, 5.0, false};
 }
 
 /* Reads and checks; the error's text, or "" if the request is right. */

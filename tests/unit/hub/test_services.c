@@ -12,9 +12,16 @@
 
 static struct service_record record_named(const char *name, int64_t id, double rate)
 {
-    struct service_record record = {.id = id, .rate_per_s = rate};
+    struct service_record record = {.id = id, .rate_per_s = rate, .unlimited = true};
     (void)snprintf(record.name, sizeof record.name, "%s", name);
     return record;
+}
+
+static enum admission admit(struct service *service, uint64_t now_us, uint64_t timeout_us,
+                            uint64_t *start_us, unsigned *retry_after_s)
+{
+    const struct service_demand demand = {.now_us = now_us, .timeout_us = timeout_us};
+    return service_admit(service, &demand, start_us, retry_after_s);
 }
 
 static void services_are_found_by_name_and_number(void **state)
@@ -73,16 +80,20 @@ static void a_rested_service_has_a_burst_and_then_its_rate(void **state)
     uint64_t start_us;
     unsigned retry_after_s;
     for (int i = 0; i < 20; i++) {
-        assert_true(service_admit(&service, now_us, 1000000, &start_us, &retry_after_s));
+        assert_int_equal(admit(&service, now_us, 1000000, &start_us, &retry_after_s),
+                         ADMISSION_OPEN);
         assert_int_equal(start_us, now_us);
     }
     for (uint64_t i = 1; i < 10; i++) {
-        assert_true(service_admit(&service, now_us, 1000000, &start_us, &retry_after_s));
+        assert_int_equal(admit(&service, now_us, 1000000, &start_us, &retry_after_s),
+                         ADMISSION_OPEN);
         assert_int_equal(start_us, now_us + i * 100000);
     }
-    assert_false(service_admit(&service, now_us, 1000000, &start_us, &retry_after_s));
+    assert_int_equal(admit(&service, now_us, 1000000, &start_us, &retry_after_s),
+                     ADMISSION_TOO_MANY);
     assert_int_equal(retry_after_s, 1);
-    assert_true(service_admit(&service, now_us + 300000, 1000000, &start_us, &retry_after_s));
+    assert_int_equal(admit(&service, now_us + 300000, 1000000, &start_us, &retry_after_s),
+                     ADMISSION_OPEN);
     assert_int_equal(service.open, 30);
     service_release(&service);
     assert_int_equal(service.open, 29);
@@ -94,11 +105,14 @@ static void a_slow_rate_holds_from_the_second_request_on(void **state)
     struct service service = {.record = record_named("s", 1, 0.1)};
     uint64_t start_us;
     unsigned retry_after_s;
-    assert_true(service_admit(&service, 1000000000, 5000000, &start_us, &retry_after_s));
+    assert_int_equal(admit(&service, 1000000000, 5000000, &start_us, &retry_after_s),
+                     ADMISSION_OPEN);
     assert_int_equal(start_us, 1000000000);
-    assert_false(service_admit(&service, 1000000000, 5000000, &start_us, &retry_after_s));
+    assert_int_equal(admit(&service, 1000000000, 5000000, &start_us, &retry_after_s),
+                     ADMISSION_TOO_MANY);
     assert_int_equal(retry_after_s, 6);
-    assert_true(service_admit(&service, 1000000000, 30000000, &start_us, &retry_after_s));
+    assert_int_equal(admit(&service, 1000000000, 30000000, &start_us, &retry_after_s),
+                     ADMISSION_OPEN);
     assert_int_equal(start_us, 1010000000);
 }
 
@@ -109,8 +123,10 @@ static void a_service_has_only_so_many_requests_in_hand(void **state)
     uint64_t start_us;
     unsigned retry_after_s;
     for (int i = 0; i < SERVICE_OPEN_MAX; i++)
-        assert_true(service_admit(&service, 1000000000, 5000000, &start_us, &retry_after_s));
-    assert_false(service_admit(&service, 1000000000, 5000000, &start_us, &retry_after_s));
+        assert_int_equal(admit(&service, 1000000000, 5000000, &start_us, &retry_after_s),
+                         ADMISSION_OPEN);
+    assert_int_equal(admit(&service, 1000000000, 5000000, &start_us, &retry_after_s),
+                     ADMISSION_TOO_MANY);
     assert_int_equal(retry_after_s, 1);
 }
 
@@ -119,8 +135,8 @@ static void answers_have_the_keys_of_the_protocol_and_the_id_to_the_letter(void 
     (void)state;
     char data[ANSWER_ROOM + 512];
     struct root root = {{0xab}};
-    const struct slice none = {NULL, 0};
-    size_t length = answer_work(data, &root, 0x2bf29ef00786a6bc, none);
+    const struct answer_frame none = {{NULL, 0}, 0};
+    size_t length = answer_work(data, &root, 0x2bf29ef00786a6bc, false, &none);
     assert_int_equal(length, strlen(data));
     char expected[160];
     char hash[65];
@@ -128,14 +144,14 @@ static void answers_have_the_keys_of_the_protocol_and_the_id_to_the_letter(void 
     (void)snprintf(expected, sizeof expected, "{\"work\":\"2bf29ef00786a6bc\",\"hash\":\"%s\"}",
                    hash);
     assert_string_equal(data, expected);
-    (void)answer_error(data, "No \"x\"", slice_of("[1, 2.50]"));
+    (void)answer_error(data, "No \"x\"", &(struct answer_frame){slice_of("[1, 2.50]"), 0});
     assert_string_equal(data, "{\"error\":\"No \\\"x\\\"\",\"id\":[1, 2.50]}");
-    (void)answer_timeout(data, slice_of("0"));
+    (void)answer_timeout(data, &(struct answer_frame){slice_of("0"), 0});
     assert_string_equal(data,
                         "{\"error\":\"Timeout reached without work\",\"timeout\":true,\"id\":0}");
-    (void)answer_too_many(data, 3, none);
+    (void)answer_too_many(data, 3, &none);
     assert_string_equal(data, "{\"error\":\"Too many requests\",\"retry_after\":3}");
-    (void)answer_internal(data, 1700000000123456, 42, slice_of("null"));
+    (void)answer_internal(data, 1700000000123456, 42, &(struct answer_frame){slice_of("null"), 0});
     assert_non_null(strstr(data,
                            "{\"error\":\"Unknown error, please report the following timestamp to "
                            "the maintainers: 2023-11-1"));

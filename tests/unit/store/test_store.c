@@ -115,11 +115,12 @@ static void run(struct place *place, struct store_op *op)
 
 static struct service_record service_named(const char *name)
 {
-    struct service_record service = {.is_public = true, .rate_per_s = 2.5, .created_ms = 123};
+    struct service_record service = {
+        .is_public = true, .rate_per_s = 2.5, .weight = 1, .unlimited = true, .created_ms = 123};
     (void)snprintf(service.name, sizeof service.name, "%s", name);
     (void)snprintf(service.display, sizeof service.display, "Display of %s \xc3\xa9", name);
     (void)snprintf(service.website, sizeof service.website, "https://example.org/%s", name);
-    (void)snprintf(service.key_hash, sizeof service.key_hash, "hash of %s", name);
+    (void)snprintf(service.keys[0].hash, sizeof service.keys[0].hash, "hash of %s", name);
     return service;
 }
 
@@ -197,7 +198,7 @@ static void services_and_their_counts_come_back(void **state)
     assert_string_equal(seen.services[0].name, "first");
     assert_string_equal(seen.services[1].display, expected.display);
     assert_string_equal(seen.services[1].website, expected.website);
-    assert_string_equal(seen.services[1].key_hash, expected.key_hash);
+    assert_string_equal(seen.services[1].keys[0].hash, expected.keys[0].hash);
     assert_true(seen.services[1].rate_per_s == 2.5);
     assert_true(seen.services[1].is_public);
     assert_int_equal(seen.services[1].id, second);
