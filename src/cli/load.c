@@ -15,7 +15,7 @@ enum {
     OPENING_MAX = 128,   /* Connections in the making at once: a listener's backlog is short. */
     OPENING_MS = 60000,  /* For all of them. */
     WARMING_MS = 120000, /* For the first answers… */
-    ATTEMPTS_MAX = 12,   /* …if the first times out, which a real search may. */
+    ATTEMPTS_MAX = 4,    /* …of which some may time out, as a real search does. */
     DRAINING_MS = 7000,  /* A hub answers "timeout" after 5 s. */
     TICK_NS = 50000,     /* With a rate, requests are sent at most so late. */
     SECOND_NS = 1000000000,
@@ -243,10 +243,14 @@ static enum verdict judge(const struct load *load, const struct root *root, unsi
     return load_member(body, "\"timeout\"").data != NULL ? TIMED_OUT : WRONG;
 }
 
+static size_t warming_count(const struct load *load)
+{
+    return load->options->cached ? LOAD_CACHED_ROOTS : 1;
+}
+
 /* One answer of the warming, each of which must be a work. */
 static void warmed(struct load *load, enum verdict verdict, const char *reason)
 {
-    const size_t wanted = load->options->cached ? LOAD_CACHED_ROOTS : 1;
     if (verdict == WRONG || (verdict == TIMED_OUT && ++load->attempts == ATTEMPTS_MAX)) {
         load_fail(load, ERROR_INVALID, "the hub answered the first request: %s", reason);
         return;
@@ -254,7 +258,7 @@ static void warmed(struct load *load, enum verdict verdict, const char *reason)
     load->warmed += verdict == GOOD;
     /* The next request is for the root that the number of requests says. */
     load->sent = load->warmed;
-    if (load->warmed < wanted)
+    if (load->warmed < warming_count(load))
         warm(load);
 }
 
@@ -305,17 +309,6 @@ void load_answered(struct load *load, struct load_connection *connection, unsign
         send_request(load, connection, slot, now_us);
 }
 
-void load_settled(struct load *load)
-{
-    const size_t wanted = load->options->cached ? LOAD_CACHED_ROOTS : 1;
-    if (load->phase == LOAD_WARMING && load->warmed == wanted)
-        begin_run(load);
-    else if (load->phase == LOAD_RUNNING && load->options->rate > 0)
-        send_due(load);
-    else if (load->phase == LOAD_DRAINING && load->in_flight == 0)
-        close_all(load);
-}
-
 static void on_phase_too_long(uv_timer_t *timer)
 {
     struct load *load = timer->data;
@@ -328,23 +321,49 @@ static void on_phase_too_long(uv_timer_t *timer)
                   load->open, load->connection_count, OPENING_MS / 1000);
 }
 
-void load_advance(struct load *load)
+static void begin_opening(struct load *load)
 {
-    if (load->phase != LOAD_OPENING)
-        return;
-    if (load->open == load->options->idle && load->begun == load->open)
-        load->result->hub_after_kib = resident_kib(load->options->pid);
-    const size_t last =
-        load->open < load->options->idle ? load->options->idle : load->connection_count;
-    while (load->phase == LOAD_OPENING && load->begun < last &&
-           load->begun - load->open < OPENING_MAX)
-        load_connection_open(load, &load->connections[load->begun++]);
-    if (load->phase != LOAD_OPENING || load->open < load->connection_count || !load->worker.ready)
-        return;
+    load->phase = LOAD_OPENING;
+    (void)uv_timer_start(&load->timer, on_phase_too_long, OPENING_MS, 0);
+    load_advance(load);
+}
+
+static void begin_warming(struct load *load)
+{
     load->phase = LOAD_WARMING;
     (void)uv_timer_start(&load->timer, on_phase_too_long, WARMING_MS, 0);
     warm(load);
     load_connection_flush(load, first_asking(load));
+}
+
+void load_advance(struct load *load)
+{
+    const size_t idle = load->options->idle;
+    const bool warm_already = load->warmed == warming_count(load);
+    if (load->phase != LOAD_OPENING)
+        return;
+    if (load->open == idle && load->begun == idle)
+        load->result->hub_after_kib = resident_kib(load->options->pid);
+    const size_t last = load->open < idle ? idle : warm_already ? load->connection_count : idle + 1;
+    while (load->phase == LOAD_OPENING && load->begun < last &&
+           load->begun - load->open < OPENING_MAX)
+        load_connection_open(load, &load->connections[load->begun++]);
+    if (load->phase != LOAD_OPENING || load->open < last || !load->worker.ready)
+        return;
+    if (warm_already)
+        begin_run(load);
+    else if (load->open == idle + 1)
+        begin_warming(load);
+}
+
+void load_settled(struct load *load)
+{
+    if (load->phase == LOAD_WARMING && load->warmed == warming_count(load))
+        begin_opening(load);
+    else if (load->phase == LOAD_RUNNING && load->options->rate > 0)
+        send_due(load);
+    else if (load->phase == LOAD_DRAINING && load->in_flight == 0)
+        close_all(load);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -418,18 +437,27 @@ static bool allocate(struct load *load, struct error *error)
     return true;
 }
 
+/* The same in each run: what a run without a worker asks for, an earlier one may have warmed. */
+static void make_roots(struct load *load)
+{
+    struct random random;
+    random_seed(&random, 1);
+    for (size_t i = 0; i < LOAD_CACHED_ROOTS; i++)
+        for (size_t word = 0; word < 4; word++)
+            store_le64(load->roots[i].bytes + 8 * word, random_next(&random));
+}
+
 static bool start(struct load *load, struct error *error)
 {
     static const int numbers[] = {SIGINT, SIGTERM};
     uint64_t seed;
     random_system(&seed, sizeof seed);
     random_seed(&load->random, seed);
-    random_system(load->roots, sizeof load->roots);
+    make_roots(load);
     if (!resolve(load, error) || !make_requests(load, error) || !allocate(load, error))
         return false;
     (void)uv_timer_init(&load->loop, &load->timer);
     load->timer.data = load;
-    (void)uv_timer_start(&load->timer, on_phase_too_long, OPENING_MS, 0);
     for (int i = 0; i < 2; i++) {
         (void)uv_signal_init(&load->loop, &load->signals[i]);
         load->signals[i].data = load;
@@ -469,7 +497,7 @@ bool load_run(const struct load_options *options, struct load_result *result, bo
     if (load->failed)
         close_all(load);
     else
-        load_advance(load);
+        begin_opening(load);
     (void)uv_run(&load->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&load->loop);
     const bool done = !load->failed;

@@ -2,9 +2,10 @@
  * load: asks a running hub for works as fast as it answers, or at a steady rate, and measures how
  * long each answer takes. What `dpow bench hub` runs.
  *
- *     OPENING   idle WebSockets, then connections, and the broker for the instant worker
+ *     OPENING   idle WebSockets, then one connection, and the broker for the instant worker
  *     WARMING   one request for each root of a cached run, otherwise one: the hub checks the key,
  *               which is slow the first time, and tells what is wrong
+ *     OPENING   the other connections: a hub closes those on which nothing is asked for 10 s
  *     RUNNING   requests for as long as is asked
  *     DRAINING  answers to what has been sent
  *     CLOSING   every handle of the loop
