@@ -258,8 +258,8 @@ static int measure(const struct invocation *invocation, const struct load_option
 
 static int run_hub(const struct invocation *invocation)
 {
-    struct url hub;
-    struct url broker;
+    struct url hub = {0};
+    struct url broker = {0};
     struct error error;
     struct load_options load = {.log = &invocation->log};
     if (!read_options(invocation->options, &load, &error) ||

@@ -422,17 +422,15 @@ static bool allocate(struct load *load, struct error *error)
     load->slot_count = options->connections * options->depth;
     load->connections = calloc(load->connection_count, sizeof *load->connections);
     load->free = calloc(load->slot_count, sizeof *load->free);
-    struct load_flight *flights = calloc(load->slot_count, sizeof *flights);
-    if (load->connections == NULL || load->free == NULL || flights == NULL) {
-        free(flights);
+    load->flights = calloc(load->slot_count, sizeof *load->flights);
+    if (load->connections == NULL || load->free == NULL || load->flights == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for %zu connections",
                          load->connection_count);
-    }
     for (size_t i = 0; i < load->connection_count; i++) {
         load->connections[i].load = load;
         load->connections[i].idle = i < options->idle;
         if (i >= options->idle)
-            load->connections[i].flights = flights + (i - options->idle) * options->depth;
+            load->connections[i].flights = load->flights + (i - options->idle) * options->depth;
     }
     return true;
 }
@@ -469,10 +467,8 @@ static bool start(struct load *load, struct error *error)
 
 static void destroy(struct load *load)
 {
-    const size_t idle = load->options->idle;
-    if (load->connections != NULL && load->connection_count > idle)
-        free(load->connections[idle].flights);
     free(load->connections);
+    free(load->flights);
     free(load->free);
     if (load->ticker_file >= 0)
         (void)close(load->ticker_file);

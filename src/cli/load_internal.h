@@ -36,7 +36,7 @@ struct load_connection {
     bool open; /**< Connected, and upgraded if it is to be. */
     bool upgrading;
     bool lost;
-    struct load_flight *flights; /**< As many as the depth; NULL if idle. */
+    struct load_flight *flights; /**< Among the load's, as many as the depth; NULL if idle. */
     char *rest;                  /**< The beginning of a message that is not complete; NULL. */
     size_t rest_length;
 };
@@ -69,8 +69,9 @@ struct load {
     enum load_phase phase;
     struct load_connection *connections; /**< The idle ones first. */
     size_t connection_count;
-    size_t begun; /**< Connections that were begun to be opened. */
-    size_t open;  /**< How many of them are. */
+    struct load_flight *flights; /**< Of all connections. */
+    size_t begun;                /**< Connections that were begun to be opened. */
+    size_t open;                 /**< How many of them are. */
     struct load_worker worker;
     struct load_request request;
     char upgrade[512]; /**< The request for a WebSocket. */

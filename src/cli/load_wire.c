@@ -208,7 +208,7 @@ struct slice load_member(struct slice json, const char *quoted_name)
     const char *stop = at += string;
     if (string) {
         while (stop < end && *stop != '"')
-            stop += *stop == '\\' ? 2 : 1;
+            stop += *stop == '\\' && end - stop > 1 ? 2 : 1;
     } else {
         while (stop < end && *stop != ',' && *stop != '}' && *stop != ' ')
             stop++;
