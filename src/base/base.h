@@ -3,8 +3,9 @@
  *
  * Start at bytes.h (text from outside is a slice) and error.h (how a function says why it failed).
  * Then, as needed: hex, utf8, u128 and json read and write what comes from outside; table and heap
- * hold what a core keeps, in memory of a size fixed at the start; queue carries messages between
- * threads; log, clock and random are how the process sees and tells the world.
+ * hold what a core keeps, in memory of a size fixed at the start; histogram counts durations; queue
+ * carries messages between threads; log, clock and random are how the process sees and tells the
+ * world.
  *
  * This folder includes the C library, POSIX threads and libsodium, and no other folder. Cores may
  * use all of it but clock.h, queue.h and thread.h (time and threads stay outside), so these are not
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/hex.h"
+#include "base/histogram.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/random.h"

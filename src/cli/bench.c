@@ -32,15 +32,17 @@ static const struct option_spec bench_options[] = {
 static int run_bench(const struct invocation *invocation)
 {
     if (invocation->argument_count == 1 && !slice_is(slice_of(invocation->arguments[0]), "engine"))
-        return command_misused(invocation, "%s is nothing to measure; engine is",
+        return command_misused(invocation, "%s is nothing to measure; engine and hub are",
                                invocation->arguments[0]);
     return bench_engine(invocation);
 }
 
+static const struct command *const subcommands[] = {&bench_hub, NULL};
+
 const struct command command_bench = {
     .name = "bench",
     .summary = "Measure how fast this machine finds work",
-    .synopsis = "[engine] [OPTIONS]",
+    .synopsis = "[engine] [OPTIONS]\nhub [OPTIONS]",
     .description = "The rate of each device is the median of several slices of time. The text also "
                    "says how long one work takes on average for a send and for a receive on the "
                    "live network, and the rate for each watt where the system tells the "
@@ -48,6 +50,7 @@ const struct command command_bench = {
     .examples = "dpow bench\ndpow bench --kernel all\ndpow bench --devices cpu:1 --kernel portable "
                 "--seconds 2 --json",
     .options = bench_options,
+    .subcommands = subcommands,
     .arguments_max = 1,
     .run = run_bench,
 };

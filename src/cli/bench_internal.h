@@ -9,4 +9,7 @@
 /** Measures how fast each device searches and prints it. @return an exit_status */
 int bench_engine(const struct invocation *invocation);
 
+/** `dpow bench hub`: the load on a running hub. */
+extern const struct command bench_hub;
+
 #endif

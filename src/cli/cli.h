@@ -20,7 +20,8 @@ enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUP
 
 struct invocation;
 
-/** A command, or a group of subcommands: then it has no run, and its options are theirs too. */
+/** A command, or a group of subcommands: then its options are theirs too, and it has no run; or it
+ * has one, for when no subcommand is named, and its options are for that alone. */
 struct command {
     const char *name;     /**< "pow"; of a subcommand all its words: "service add". */
     const char *summary;  /**< For the list of commands: begins upper-case, no full stop. */
@@ -28,7 +29,7 @@ struct command {
     const char *description;                  /**< Paragraphs, each one line; NULL for none. */
     const char *examples;                     /**< Whole commands, one a line. */
     const struct option_spec *options;        /**< Its table; NULL for none. */
-    const struct command *const *subcommands; /**< NULL-terminated; NULL for a command. */
+    const struct command *const *subcommands; /**< NULL-terminated; NULL for none. */
     size_t arguments_min; /**< How many arguments, options not counted, it takes at least… */
     size_t arguments_max; /**< …and at most. */
     /** Does it. @return an exit_status; whatever went wrong has been told */

@@ -127,7 +127,7 @@ static int run_command(const char *name, const struct command *const *commands,
     size_t count = 0;
     if (command != group && command->options != NULL)
         tables[count++] = command->options;
-    if (group->options != NULL)
+    if (group->options != NULL && (command == group || group->run == NULL))
         tables[count++] = group->options;
     tables[count] = common_options;
     struct error error;
@@ -182,10 +182,13 @@ static int run_group(const char *name, const struct command *const *commands,
         return report_misuse(name, error.text);
     if (leading.help || leading.version)
         return run_command(name, commands, group, group, argc - (int)leading.count, argv);
+    size_t words = 0;
+    const struct command *command =
+        leading.count > 0 ? find_subcommand(group, &leading, &words) : NULL;
+    if (command == NULL && group->run != NULL)
+        return run_command(name, commands, group, group, argc, argv);
     if (leading.count == 0)
         return report_misuse(name, "a subcommand is missing");
-    size_t words = 0;
-    const struct command *command = find_subcommand(group, &leading, &words);
     if (command == NULL)
         return unknown_subcommand(name, group, &leading);
     const size_t first = (size_t)argc - leading.count;

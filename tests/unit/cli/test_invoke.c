@@ -71,6 +71,12 @@ static int run_add(const struct invocation *invocation)
     return see_arguments(invocation);
 }
 
+static const struct option_spec far_options[] = {
+    {.name = "data-dir", .kind = OPTION_TEXT, .argument = "DIR", .help = "Where."},
+    {.name = "display", .kind = OPTION_TEXT, .argument = "NAME", .help = "What."},
+    {.name = NULL},
+};
+
 static const struct command serve = {
     .name = "serve",
     .summary = "Serves",
@@ -94,6 +100,18 @@ static const struct command service_add = {
 
 static const struct command *const keep_subcommands[] = {&service_add, NULL};
 
+static const struct command far = {
+    .name = "far",
+    .summary = "Measures far away",
+    .synopsis = "NAME",
+    .examples = "dpow measure far x",
+    .options = far_options,
+    .arguments_max = 1,
+    .run = run_add,
+};
+
+static const struct command *const measure_subcommands[] = {&far, NULL};
+
 static const struct command keep = {
     .name = "keep",
     .summary = "Keeps",
@@ -103,7 +121,18 @@ static const struct command keep = {
     .subcommands = keep_subcommands,
 };
 
-static const struct command *const commands[] = {&serve, &keep, NULL};
+static const struct command measure = {
+    .name = "measure",
+    .summary = "Measures",
+    .synopsis = "[WHAT]",
+    .examples = "dpow measure",
+    .options = serve_options,
+    .arguments_max = 1,
+    .subcommands = measure_subcommands,
+    .run = run_serve,
+};
+
+static const struct command *const commands[] = {&serve, &keep, &measure, NULL};
 
 /* Calls a command with arguments in one text, separated by blanks. */
 static int call(const struct command *command, const char *line)
@@ -284,6 +313,20 @@ static void a_group_needs_one_of_its_subcommands(void **state)
     assert_string_equal(seen, "");
 }
 
+static void a_group_may_run_itself_and_then_keeps_its_options(void **state)
+{
+    (void)state;
+    assert_int_equal(call(&measure, ""), RAN);
+    assert_memory_equal(seen, "dpow measure ", 13);
+    assert_int_equal(call(&measure, "--json near"), RAN);
+    assert_non_null(strstr(seen, "json=on"));
+    assert_non_null(strstr(seen, "argument=near"));
+    assert_int_equal(call(&measure, "far --data-dir /d --display D there"), RAN);
+    assert_string_equal(seen, "dpow measure far data-dir=/d display=D argument=there");
+    assert_int_equal(call(&measure, "far --json"), EXIT_USAGE);
+    assert_int_equal(call(&measure, "near far"), EXIT_USAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_wrong_configuration_is_refused),
         cmocka_unit_test(a_groups_options_stand_before_and_after_the_subcommand),
         cmocka_unit_test(a_group_needs_one_of_its_subcommands),
+        cmocka_unit_test(a_group_may_run_itself_and_then_keeps_its_options),
     };
     return cmocka_run_group_tests_name("cli_invoke", tests, NULL, NULL);
 }
