@@ -89,8 +89,15 @@ static void turn(struct fuzz *fuzz)
 static struct fuzz *start(void)
 {
     static struct fuzz fuzz;
-    static const struct http_handlers handlers = {on_request, on_gone,  on_upgrade, on_open,
-                                                  on_message, on_close, &fuzz};
+    static const struct http_handlers handlers = {
+        .on_request = on_request,
+        .on_gone = on_gone,
+        .on_upgrade = on_upgrade,
+        .on_open = on_open,
+        .on_message = on_message,
+        .on_close = on_close,
+        .context = &fuzz,
+    };
     const struct log quiet = {.descriptor = 2, .level = LOG_ERROR + 1, .part = "fuzz"};
     struct http_limits limits = http_limits_default();
     struct error error;
