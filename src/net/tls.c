@@ -25,8 +25,8 @@ struct tls_connection {
 /* OpenSSL's default asks at the terminal. */
 static int refuse_passphrase(char *buffer, int size, int writing, void *user)
 {
-    (void)buffer;
-    (void)size;
+    if (size > 0)
+        buffer[0] = '\0';
     (void)writing;
     (void)user;
     return -1;

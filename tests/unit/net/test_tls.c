@@ -1,22 +1,13 @@
-#include "test.h"
+#include "certificate.h"
 
 #include "net/tls.h"
 
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { PATH_SIZE = 64 };
-
-struct files {
-    char directory[32];
-    char certificate[PATH_SIZE];
-    char key[PATH_SIZE];
-};
 
 /* The client: OpenSSL's own, between two memories. */
 struct client {
@@ -26,78 +17,12 @@ struct client {
     BIO *outgoing;
 };
 
-static X509 *self_signed(EVP_PKEY *key, const char *name, long serial)
-{
-    X509 *certificate = X509_new();
-    assert_non_null(certificate);
-    X509_NAME *subject = X509_get_subject_name(certificate);
-    assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial), 1);
-    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), -3600));
-    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), 3600));
-    assert_int_equal(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                                                (const unsigned char *)name, -1, -1, 0),
-                     1);
-    assert_int_equal(X509_set_issuer_name(certificate, subject), 1);
-    assert_int_equal(X509_set_pubkey(certificate, key), 1);
-    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
-    return certificate;
-}
-
 static void write_text(const char *path, const char *text)
 {
     FILE *file = fopen(path, "we");
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
-}
-
-static void write_certificate(const struct files *files, const char *name, EVP_PKEY *key)
-{
-    X509 *certificate = self_signed(key, name, 1);
-    FILE *file = fopen(files->certificate, "we");
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, certificate), 1);
-    assert_int_equal(fclose(file), 0);
-    X509_free(certificate);
-}
-
-static void write_key(const struct files *files, EVP_PKEY *key, char *passphrase)
-{
-    FILE *file = fopen(files->key, "we");
-    assert_non_null(file);
-    assert_int_equal(PEM_write_PrivateKey(file, key, passphrase != NULL ? EVP_aes_128_cbc() : NULL,
-                                          NULL, 0, NULL, passphrase),
-                     1);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void write_pair(const struct files *files, const char *name)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    assert_non_null(key);
-    write_certificate(files, name, key);
-    write_key(files, key, NULL);
-    EVP_PKEY_free(key);
-}
-
-static int make_files(void **state)
-{
-    static struct files files;
-    (void)snprintf(files.directory, sizeof files.directory, "/tmp/dpow-tls-XXXXXX");
-    assert_non_null(mkdtemp(files.directory));
-    (void)snprintf(files.certificate, PATH_SIZE, "%s/certificate.pem", files.directory);
-    (void)snprintf(files.key, PATH_SIZE, "%s/key.pem", files.directory);
-    write_pair(&files, "first");
-    *state = &files;
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    const struct files *files = *state;
-    (void)unlink(files->certificate);
-    (void)unlink(files->key);
-    return rmdir(files->directory);
 }
 
 static struct client client_create(int version_max)
@@ -155,7 +80,7 @@ static void shake_hands(struct client *client, struct tls_connection *server, si
     assert_true(SSL_is_init_finished(client->ssl));
 }
 
-static struct tls_server *open_server(const struct files *files)
+static struct tls_server *open_server(const struct certificate_files *files)
 {
     struct error error = {0};
     struct tls_server *server = tls_server_create(files->certificate, files->key, &error);
@@ -350,12 +275,12 @@ static void expect_name(const struct tls_server *server, const char *expected)
 
 static void a_reload_is_for_new_connections_and_only_if_all_is_good(void **state)
 {
-    const struct files *files = *state;
+    const struct certificate_files *files = *state;
     struct error error = {0};
     struct tls_server *server = open_server(files);
     struct client client = client_create(TLS1_3_VERSION);
     struct tls_connection *connection = tls_connection_create(server);
-    write_pair(files, "second");
+    certificate_write_pair(files, "second");
     assert_true(tls_server_reload(server, &error));
     expect_name(server, "second");
 
@@ -373,7 +298,8 @@ static void a_reload_is_for_new_connections_and_only_if_all_is_good(void **state
     tls_server_destroy(server);
 }
 
-static void expect_failure(const struct files *files, const char *path, const char *reason)
+static void expect_failure(const struct certificate_files *files, const char *path,
+                           const char *reason)
 {
     struct error error = {0};
     assert_null(tls_server_create(files->certificate, files->key, &error));
@@ -383,18 +309,18 @@ static void expect_failure(const struct files *files, const char *path, const ch
 
 static void what_is_wrong_with_the_files_is_said(void **state)
 {
-    const struct files *files = *state;
+    const struct certificate_files *files = *state;
     EVP_PKEY *key = EVP_EC_gen("P-256");
     EVP_PKEY *rsa = EVP_RSA_gen(2048);
     char passphrase[] = "secret";
     assert_non_null(key);
     assert_non_null(rsa);
-    write_key(files, key, NULL);
+    certificate_write_key(files, key, NULL);
     expect_failure(files, files->key, "does not belong to the certificate");
-    write_key(files, rsa, NULL);
+    certificate_write_key(files, rsa, NULL);
     expect_failure(files, files->key, "does not belong to the certificate");
-    write_certificate(files, "encrypted", key);
-    write_key(files, key, passphrase);
+    certificate_write_certificate(files, "encrypted", key);
+    certificate_write_key(files, key, passphrase);
     expect_failure(files, files->key, "cannot read the TLS key");
     write_text(files->key, "not PEM\n");
     expect_failure(files, files->key, "cannot read the TLS key");
@@ -411,19 +337,24 @@ static void what_is_wrong_with_the_files_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_arrive_both_ways, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(an_end_is_told_and_heard, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(nothing_is_sent_before_the_handshake_is_done, make_files,
-                                        remove_files),
-        cmocka_unit_test_setup_teardown(what_is_not_tls_is_told_apart, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(a_changed_byte_ends_the_connection, make_files,
-                                        remove_files),
-        cmocka_unit_test_setup_teardown(old_versions_are_refused, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(a_renegotiation_is_not_done, make_files, remove_files),
+        cmocka_unit_test_setup_teardown(bytes_arrive_both_ways, certificate_make_files,
+                                        certificate_remove_files),
+        cmocka_unit_test_setup_teardown(an_end_is_told_and_heard, certificate_make_files,
+                                        certificate_remove_files),
+        cmocka_unit_test_setup_teardown(nothing_is_sent_before_the_handshake_is_done,
+                                        certificate_make_files, certificate_remove_files),
+        cmocka_unit_test_setup_teardown(what_is_not_tls_is_told_apart, certificate_make_files,
+                                        certificate_remove_files),
+        cmocka_unit_test_setup_teardown(a_changed_byte_ends_the_connection, certificate_make_files,
+                                        certificate_remove_files),
+        cmocka_unit_test_setup_teardown(old_versions_are_refused, certificate_make_files,
+                                        certificate_remove_files),
+        cmocka_unit_test_setup_teardown(a_renegotiation_is_not_done, certificate_make_files,
+                                        certificate_remove_files),
         cmocka_unit_test_setup_teardown(a_reload_is_for_new_connections_and_only_if_all_is_good,
-                                        make_files, remove_files),
-        cmocka_unit_test_setup_teardown(what_is_wrong_with_the_files_is_said, make_files,
-                                        remove_files),
+                                        certificate_make_files, certificate_remove_files),
+        cmocka_unit_test_setup_teardown(what_is_wrong_with_the_files_is_said,
+                                        certificate_make_files, certificate_remove_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
