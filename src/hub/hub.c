@@ -147,7 +147,8 @@ static void say_ready(struct hub *hub)
     json_begin_object(&writer);
     json_key(&writer, "ready");
     json_write_bool(&writer, true);
-    write_address(&writer, "http", "http", hub->options->listen.host, http_server_port(hub->http));
+    write_address(&writer, "http", hub->tls != NULL ? "https" : "http", hub->options->listen.host,
+                  http_server_port(hub->http));
     if (hub->broker != NULL) {
         const struct broker_endpoints *endpoints = broker_endpoints(hub->broker);
         write_address(&writer, "mqtt", "mqtt", endpoints->mqtt.host, endpoints->mqtt.port);
@@ -215,11 +216,26 @@ static void begin_stop(struct hub *hub)
         close_all(hub);
 }
 
+static void reload(struct hub *hub)
+{
+    struct error error;
+    if (hub->tls == NULL)
+        log_write(&hub->log, LOG_INFO, "SIGHUP: the configuration is read at the start only");
+    else if (tls_server_reload(hub->tls, &error))
+        log_write(&hub->log, LOG_INFO,
+                  "SIGHUP: new connections get the TLS certificate that %s "
+                  "holds now",
+                  hub->options->tls_certificate);
+    else
+        log_write(&hub->log, LOG_ERROR, "SIGHUP: the TLS certificate stays as it was: %s",
+                  error.text);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct hub *hub = handle->data;
     if (number == SIGHUP) {
-        log_write(&hub->log, LOG_INFO, "SIGHUP: the configuration is read at the start only");
+        reload(hub);
         return;
     }
     hub->interrupted = number == SIGINT;
@@ -408,11 +424,27 @@ static bool submit_for_admin(void *context, struct store_op *op,
     return hub->ledger != NULL && ledger_submit_other(hub->ledger, op, done, done_context);
 }
 
-static bool open_doors(struct hub *hub)
+static bool open_http(struct hub *hub)
 {
     const struct hub_options *options = hub->options;
     const struct http_limits limits = http_limits_default();
     const struct http_handlers handlers = hub_routes(hub);
+    if (options->tls_certificate != NULL) {
+        hub->tls = tls_server_create(options->tls_certificate, options->tls_key, &hub->error);
+        if (hub->tls == NULL)
+            return false;
+    }
+    hub->http = http_server_create(&hub->loop, options->listen.host, options->listen.port,
+                                   &handlers, &limits, &hub->log, &hub->error);
+    if (hub->http == NULL)
+        return false;
+    http_server_use_tls(hub->http, hub->tls);
+    return true;
+}
+
+static bool open_doors(struct hub *hub)
+{
+    const struct hub_options *options = hub->options;
     const struct admin_options admin = {hub->services, submit_for_admin, hub};
     hub->api = service_api_create(
         &(struct service_api_options){
@@ -432,11 +464,7 @@ static bool open_doors(struct hub *hub)
             .context = hub,
         },
         &hub->error);
-    if (hub->api == NULL)
-        return false;
-    hub->http = http_server_create(&hub->loop, options->listen.host, options->listen.port,
-                                   &handlers, &limits, &hub->log, &hub->error);
-    if (hub->http == NULL)
+    if (hub->api == NULL || !open_http(hub))
         return false;
     hub->control =
         control_create(&hub->loop, options->data_directory, &admin, &hub->log, &hub->error);
@@ -486,6 +514,7 @@ bool hub_run(const struct hub_options *options, const struct log *log, bool *int
         fail(hub);
     (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&hub->loop);
+    tls_server_destroy(hub->tls);
     store_close(hub->store);
     services_destroy(hub->services);
     hub_core_destroy(hub->core);
