@@ -165,6 +165,8 @@ static void render_array(struct text *text, struct json_value array)
     }
     table->text = text;
     json_each_element(array, measure_row, table);
+    if (slice_is(array.text, "[]"))
+        append_text(text, "(none)");
     for (size_t i = 0; i < table->columns; i++)
         end_cell(table, i, table->column[i].name);
     json_each_element(array, render_row, table);
