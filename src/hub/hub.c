@@ -86,6 +86,9 @@ static void act(void *context)
         case HUB_STORE_FRONTIER:
             ledger_submit(hub->ledger, action);
             break;
+        case HUB_COUNT_ANSWER:
+            ledger_count(hub->ledger, action->count_answer.service_id, action->count_answer.type);
+            break;
         case HUB_ASK_FRONTIER:
             break;
         }

@@ -38,6 +38,9 @@ struct ledger *ledger_create(const struct ledger_options *options, struct error 
 /** Carries out the core's actions HUB_STORE_…. */
 void ledger_submit(struct ledger *ledger, const struct hub_action *action);
 
+/** Carries out HUB_COUNT_ANSWER: counted in the store within a moment, many together. */
+void ledger_count(struct ledger *ledger, int64_t service_id, enum work_type type);
+
 /**
  * Hands an operation of another owner to the store: done is called on the loop's thread with
  * op->status set. The op stays the caller's.

@@ -29,6 +29,8 @@ enum store_op_kind {
     STORE_ANSWER,
     /** Takes back a STORE_ANSWER whose answer was never told: charged as that one was. */
     STORE_UNANSWER,
+    /** Counts answers of a service that cost nothing. */
+    STORE_ANSWERS,
     /** Creates a service with its first key, and with counters if it is imported. */
     STORE_SERVICE_ADD,
     /** Writes everything about a service but name, keys, credits and counters. */
@@ -97,6 +99,10 @@ struct store_op {
             int64_t expires_ms; /**< Until then the same service is not charged again for it. */
             bool charged;       /**< ANSWER: out, a credit was used. UNANSWER: in. */
         } answer;
+        struct {
+            int64_t service_id;
+            struct work_counts counts;
+        } answers;
         struct service_record *service; /**< ADD: in all, out id. EDIT: in. */
         int64_t service_id;             /**< SERVICE_REMOVE. */
         struct {
@@ -188,7 +194,8 @@ bool store_each_series(struct store *store, enum series_resolution resolution, i
 /** The pool's totals of rewarded works (`stats:*` of the original); before store_start(). */
 bool store_totals(struct store *store, struct work_counts *totals, struct error *error);
 
-/** Applies one operation on the caller's thread, before store_start(); it is durable on success. */
+/** Applies one operation on the caller's thread, before store_start() or after store_stop(); it is
+ *  durable on success. */
 bool store_apply(struct store *store, struct store_op *op, struct error *error);
 
 /** Starts the writer thread. */

@@ -55,7 +55,7 @@ static const char *acted(const struct hub_core *core)
     static char letters[64];
     const struct hub_actions actions = hub_core_actions(core);
     for (size_t i = 0; i < actions.count; i++)
-        letters[i] = "rwcSAURFN"[actions.items[i].kind];
+        letters[i] = "rwcSAUKRFN"[actions.items[i].kind];
     letters[actions.count] = '\0';
     return letters;
 }
@@ -101,7 +101,7 @@ static void serve(struct hub_core *core, uint64_t now, struct root root, const s
     if (of != NULL)
         hub_core_frontier_stored(core, now, of);
     find(core, now, root, SEND);
-    hub_core_work_stored(core, WORK_ONDEMAND, &root, &account, NULL);
+    hub_core_work_stored(core, &(struct hub_stored_work){.root = root, .durable = true});
     hub_core_answer_stored(core, waiter, HUB_STORED, false);
 }
 
