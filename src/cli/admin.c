@@ -197,7 +197,8 @@ static const struct command service_list = {
     .run = run_list,
 };
 
-static const struct command *const subcommands[] = {&service_add, &service_list, NULL};
+static const struct command *const subcommands[] = {&service_add, &service_list,
+                                                   &command_admin_migrate, NULL};
 
 const struct command command_admin = {
     .name = "admin",

@@ -507,6 +507,7 @@ static bool visit_account(struct redis_source *source, struct slice key, struct 
 {
     struct legacy_account account;
     redisReply *answers[2];
+    uint8_t digest[TABLE_KEY_SIZE];
     const enum account_fault wrong = account_parse(name, &account.account);
     if (wrong != ACCOUNT_OK) {
         fault(source, key, "left out: %s", account_fault_text(wrong));
@@ -517,7 +518,9 @@ static bool visit_account(struct redis_source *source, struct slice key, struct 
         return false;
     const bool good = take_account(source, key, answers, &account);
     free_answers(answers, 2);
-    return !good || !is_new(source, account.account.key) ||
+    /* The key itself may have been seen as a root: that of the account's first block. */
+    blake2b(account.account.key, sizeof account.account.key, digest, sizeof digest);
+    return !good || !is_new(source, digest) ||
            source->visitor->account(source->visitor->context, &account, error);
 }
 
