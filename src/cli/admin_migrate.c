@@ -1,10 +1,9 @@
-#include "cli/commands.h"
+#include "cli/admin_internal.h"
 #include "cli/directories.h"
 
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/hex.h"
-#include "base/json.h"
 #include "hub/migration.h"
 #include "hub/services.h"
 #include "nano/difficulty.h"
@@ -12,6 +11,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,23 +148,18 @@ static bool copy_store(struct target *target, struct error *error)
            error->code == ERROR_NOT_FOUND; /* then it would be a new one */
 }
 
-static bool find_target(const struct options *options, struct target *target, struct error *error)
+static bool find_target(const struct invocation *invocation, struct target *target,
+                        struct error *error)
 {
+    const struct options *options = invocation->options;
     char directory[DIRECTORY_SIZE];
-    const char *given = options_text(options, "store");
-    const bool dry = options_flag(options, "dry-run");
-    if (!state_directory_find(options_text(options, "data-dir"), directory, error))
+    if (!admin_store_url(invocation, target->url, sizeof target->url, error))
         return false;
-    const int length = given != NULL
-                           ? snprintf(target->url, sizeof target->url, "%s", given)
-                           : snprintf(target->url, sizeof target->url, "sqlite:%s/dpow.db",
-                                      directory);
-    if ((size_t)length >= sizeof target->url)
-        return error_set(error, ERROR_INVALID, "--store has more than %zu characters",
-                         sizeof target->url - 1);
-    if (dry)
+    if (options_flag(options, "dry-run"))
         return copy_store(target, error);
-    return given != NULL || directory_make(directory, error);
+    return options_text(options, "store") != NULL ||
+           (state_directory_find(options_text(options, "data-dir"), directory, error) &&
+            directory_make(directory, error));
 }
 
 static void remove_copy(const struct target *target)
@@ -184,7 +179,7 @@ static struct store *open_target(const struct invocation *invocation, struct tar
                                  struct error *error)
 {
     struct error reason;
-    if (!find_target(invocation->options, target, error))
+    if (!find_target(invocation, target, error))
         return NULL;
     struct store *store = store_open(target->url, &invocation->log, &reason);
     if (store == NULL)
@@ -200,9 +195,11 @@ static bool read_source(void *context, const struct legacy_visitor *visitor, str
 
 static void write_audit(const struct redis_address *address, struct audit_record *audit)
 {
+    const struct passwd *self = getpwuid(getuid());
     memset(audit, 0, sizeof *audit);
     audit->at_ms = clock_wall_ms();
-    (void)snprintf(audit->actor, sizeof audit->actor, "user %u", (unsigned)getuid());
+    (void)snprintf(audit->actor, sizeof audit->actor, "%.60s",
+                   self != NULL ? self->pw_name : "unknown");
     (void)snprintf(audit->command, sizeof audit->command, "migrate --from redis://%s:%u/%u",
                    address->host, address->port, address->database);
 }
@@ -334,7 +331,7 @@ static int run(const struct invocation *invocation)
     return status;
 }
 
-const struct command command_admin_migrate = {
+const struct command command_migrate = {
     .name = "migrate",
     .summary = "Import what the original hub kept in Redis",
     .synopsis = "--from URL [OPTIONS]",

@@ -1,5 +1,5 @@
 /**
- * commands: every command of the program, each in the file of its name; subcommands that have a file too.
+ * commands: every command of the program, each in the file of its name.
  */
 #ifndef DPOW_CLI_COMMANDS_H
 #define DPOW_CLI_COMMANDS_H
@@ -7,7 +7,6 @@
 #include "cli/cli.h"
 
 extern const struct command command_admin;
-extern const struct command command_admin_migrate;
 extern const struct command command_bench;
 extern const struct command command_devices;
 extern const struct command command_hub;

@@ -13,11 +13,6 @@ enum {
     WARNINGS_TOLD = 100,
     WARNING_SIZE = 384,
     NAME_SHOWN_MAX = 96,
-    /* What the original did: every account's next work was made ahead. The limits are those that
-     * a service gets which is added here. */
-    PRECACHE_ACCOUNTS = 10000,
-    PRECACHE_PER_HOUR = 3600,
-    PRECACHE_PERIOD_S = 604800,
 };
 
 struct migration {
@@ -147,7 +142,6 @@ static void take_key(struct migration *migration, const struct legacy_service *s
                      struct service_record *record)
 {
     uint8_t nobodys[LEGACY_KEY_SIZE];
-    record->keys[0].expires_ms = STORE_FOREVER_MS;
     if (service->has_key) {
         credential_legacy_hash(service->key, record->keys[0].hash);
         return;
@@ -162,15 +156,6 @@ static void fill_service(struct migration *migration, const struct legacy_servic
 {
     record->is_public = service->is_public;
     record->rate_per_s = migration->options->rate_per_s;
-    record->weight = 1;
-    record->unlimited = true;
-    record->precache = (struct precache_policy){
-        .mode = PRECACHE_ALWAYS,
-        .accounts_max = PRECACHE_ACCOUNTS,
-        .works_per_hour = PRECACHE_PER_HOUR,
-        .period_s = PRECACHE_PERIOD_S,
-    };
-    record->created_ms = migration->options->now_ms;
     record->answered = service->answered;
     take_display(migration, service, record);
     take_website(migration, service->website, record);
@@ -181,7 +166,7 @@ static bool on_service(void *context, const struct legacy_service *service, stru
 {
     struct migration *migration = context;
     struct migration_tally *tally = &migration->report->services;
-    struct service_record record = {.id = 0};
+    struct service_record record = service_record_defaults(migration->options->now_ms);
     struct store_op op = {.kind = STORE_SERVICE_ADD, .service = &record};
     const size_t length = service->name.length;
     const int shown = (int)(length < NAME_SHOWN_MAX ? length : NAME_SHOWN_MAX);
@@ -321,8 +306,7 @@ static bool migrate(void *context, struct error *error)
     };
     migration->error = error;
     if (!store_each_service(migration->options->store, know_service, migration, error) ||
-        migration->full ||
-        !migration->options->read(migration->options->context, &visitor, error))
+        migration->full || !migration->options->read(migration->options->context, &visitor, error))
         return false;
     warn_at_the_end(migration);
     return true;

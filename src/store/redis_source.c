@@ -276,13 +276,11 @@ static bool scan_all(struct redis_source *source, const char *set, visit_member 
         const struct slice count = slice_of("COUNT");
         const struct slice number = slice_of(members_a_round);
         const struct redis_command command =
-            set != NULL ? (struct redis_command){5,
-                                                 {slice_of("SSCAN"), slice_of(set), at, count,
-                                                  number}}
-                        : (struct redis_command){4, {slice_of("SCAN"), at, count, number}};
+            set != NULL
+                ? (struct redis_command){5, {slice_of("SSCAN"), slice_of(set), at, count, number}}
+                : (struct redis_command){4, {slice_of("SCAN"), at, count, number}};
         redisReply *answer = redis_reader_call(&source->reader, &command, error);
-        const bool good =
-            answer != NULL && visit_round(source, answer, cursor, visit, error);
+        const bool good = answer != NULL && visit_round(source, answer, cursor, visit, error);
         freeReplyObject(answer);
         if (!good)
             return false;
@@ -296,9 +294,8 @@ static bool scan_all(struct redis_source *source, const char *set, visit_member 
 static bool scan(struct redis_source *source, const char *set, visit_member visit,
                  struct error *error)
 {
-    const struct redis_command size =
-        set != NULL ? command_of("SCARD", slice_of(set))
-                    : (struct redis_command){1, {slice_of("DBSIZE")}};
+    const struct redis_command size = set != NULL ? command_of("SCARD", slice_of(set))
+                                                  : (struct redis_command){1, {slice_of("DBSIZE")}};
     uint8_t seed[TABLE_SEED_SIZE];
     long long members;
     if (!call_number(source, &size, &members, error))
@@ -479,8 +476,8 @@ static bool visit_work(struct redis_source *source, struct slice key, struct sli
     if (!is_new(source, work.root.bytes))
         return true;
     const struct key type_key = key_of("work-type:", hash);
-    const struct redis_command commands[] = {
-        string_command(key), command_of("PTTL", key), string_command(slice_of_key(&type_key))};
+    const struct redis_command commands[] = {string_command(key), command_of("PTTL", key),
+                                             string_command(slice_of_key(&type_key))};
     if (!call_all(source, commands, 3, answers, error))
         return false;
     const bool good = take_work(source, key, answers, &work);

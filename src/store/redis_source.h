@@ -90,7 +90,8 @@ struct redis_source;
 
 /**
  * Connects, logs in and looks whether the database has data of the original.
- * @return owned by the caller, or NULL with the error filled: nobody there, refused, ERROR_NOT_FOUND
+ * @return owned by the caller, or NULL with the error filled: nobody there, refused,
+ * ERROR_NOT_FOUND
  */
 struct redis_source *redis_source_open(const struct redis_address *address, struct error *error);
 

@@ -13,7 +13,7 @@ import threading
 import time
 
 import pytest
-from conftest import (ACCOUNT, BASE, OTHER_ACCOUNT, PATIENCE, PROGRAM, Client, Hub,
+from conftest import (ACCOUNT, BASE, OTHER_ACCOUNT, PATIENCE, PROGRAM, Hub,
                       IndependentWorker, find_work, random_hash, wait_until)
 
 KEY = "the operator typed this"
@@ -402,7 +402,7 @@ def test_another_database_and_a_password(tmp_path, new):
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["services"] == tally(2)
         assert migrate(new, redis, user=f":{good}@", database="/3")[0]["services"] == tally(0, 2)
-        audit = select(new, "SELECT command FROM audit")
+        audit = select(new, "SELECT DISTINCT command FROM audit")
         assert audit == [(f"migrate --from redis://127.0.0.1:{redis.port}/3",)]
     finally:
         redis.stop()
@@ -489,8 +489,8 @@ class Brake:
                 self.connection.sendall(data)
 
 
-@pytest.mark.parametrize("word, times", [(b"service:", 1), (b"clients", 0), (b"stats:", 0),
-                                         (b"PTTL", 0)])
+@pytest.mark.parametrize("word, times", [(b"service:", 1), (b"SCARD\r\n$7", 0),
+                                         (b"stats:precache", 0), (b"PTTL", 0)])
 def test_a_kill_in_the_middle_leaves_nothing_and_can_be_repeated(redis, new, word, times):
     fill(redis)
     brake = Brake(redis.port, word, times)
@@ -511,7 +511,7 @@ def test_a_kill_in_the_middle_leaves_nothing_and_can_be_repeated(redis, new, wor
 
 def test_a_redis_that_dies_in_the_middle_leaves_nothing(redis, new):
     fill(redis)
-    brake = Brake(redis.port, b"stats:", 0)
+    brake = Brake(redis.port, b"stats:precache", 0)
     child = subprocess.Popen([PROGRAM, "admin", "--data-dir", str(new.data), "migrate", "--from",
                               f"redis://127.0.0.1:{brake.port}"],
                              stderr=subprocess.PIPE, text=True)
