@@ -312,7 +312,7 @@ static int tell(const struct invocation *invocation, const struct migration_repo
 static int run(const struct invocation *invocation)
 {
     struct url url;
-    struct redis_address address;
+    struct redis_address address = {.host = NULL};
     struct migration_options migration = {.renames = NULL};
     struct migration_report report;
     struct error error;

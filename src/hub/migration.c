@@ -120,18 +120,33 @@ static void take_display(struct migration *migration, const struct legacy_servic
     record->is_public = false;
 }
 
+static bool has_scheme(struct slice website)
+{
+    static const char mark[] = "://";
+    const size_t length = strlen(mark);
+    for (size_t i = 0; i + length <= website.length; i++)
+        if (memcmp(website.data + i, mark, length) == 0)
+            return true;
+    return false;
+}
+
 /* The original's websites had no scheme: "w.example". */
 static void take_website(struct migration *migration, struct slice website,
                          struct service_record *record)
 {
-    char with_scheme[LEGACY_TEXT_MAX + 16];
-    const bool has_scheme = memmem(website.data, website.length, "://", 3) != NULL;
-    const int length = snprintf(with_scheme, sizeof with_scheme, "%s%.*s",
-                                has_scheme || website.length == 0 ? "" : "https://",
-                                (int)website.length, website.data);
-    const bool whole = strlen(with_scheme) >= website.length; /* no NUL in it */
-    if (whole && service_website_valid((struct slice){with_scheme, (size_t)length}))
-        (void)snprintf(record->website, sizeof record->website, "%s", with_scheme);
+    char url[SERVICE_WEBSITE_SIZE];
+    if (website.length == 0)
+        return;
+    const size_t before = has_scheme(website) ? 0 : strlen("https://");
+    const size_t length = before + website.length;
+    bool good = length < sizeof url;
+    if (good) {
+        (void)snprintf(url, sizeof url, "https://");
+        memcpy(url + before, website.data, website.length);
+        good = service_website_valid((struct slice){url, length}); /* which has no NUL either */
+    }
+    if (good)
+        memcpy(record->website, url, length);
     else
         warn(migration, "service %s: its website is no http:// or https:// URL and is left out",
              record->name);
