@@ -1,8 +1,8 @@
 /**
  * admin_internal: what the files of `dpow admin` share. A subcommand writes a request
  * (hub/admin.h), has it carried out, and prints the result. admin.c has the frame, admin_service.c
- * the commands on services, admin_books.c those on credits, clients and books; admin_migrate.c works
- * on the store itself.
+ * the commands on services, admin_books.c those on credits, clients and books; admin_migrate.c
+ * works on the store itself.
  */
 #ifndef DPOW_CLI_ADMIN_INTERNAL_H
 #define DPOW_CLI_ADMIN_INTERNAL_H

@@ -446,7 +446,8 @@ class Liar:
 @pytest.mark.parametrize("answers", [
     [b""], [b"HTTP/1.1 400 Bad Request\r\n\r\n"], [b"+OK\r\n"], [b":1\r\n", b"+OK\r\n"],
     [b"-\x1b[31mno\r\n"], [b":1\r\n", b":5\r\n", b"*0\r\n"], [b":1\r\n", b":5\r\n", b"$-1\r\n"],
-    [b":1\r\n", b":5\r\n", b"*2\r\n:0\r\n*0\r\n"], [b":1\r\n", b":-7\r\n", b"*2\r\n$1\r\n0\r\n$-1\r\n"],
+    [b":1\r\n", b":5\r\n", b"*2\r\n:0\r\n*0\r\n"],
+    [b":1\r\n", b":-7\r\n", b"*2\r\n$1\r\n0\r\n$-1\r\n"],
     [b":1\r\n", b":5\r\n", b"*2\r\n$1\r\n0\r\n*1\r\n:1\r\n"],
     [b":1\r\n", b":5\r\n", b"*2\r\n$40\r\n" + b"9" * 40 + b"\r\n*0\r\n"],
     [b":1\r\n", b":5\r\n", b"*2\r\n$1\r\n0\r\n*1\r\n$1\r\nx\r\n", b"*-1\r\n" * 6],
