@@ -62,6 +62,7 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_CLIENT_IMPORT:
     case STORE_TOTALS_IMPORT:
     case STORE_FRONTIER:
+    case STORE_FRONTIER_IMPORT:
     case STORE_SERIES:
         return sqlite_apply_book(backend, op, error);
     case STORE_READ_BALANCE:

@@ -38,6 +38,7 @@ enum statement {
     OPENING_ADD,
     TOTALS_OPEN,
     FRONTIER_PUT,
+    FRONTIER_IMPORT,
     SERIES_PUT,
     AUDIT_ADD,
     WORKS_PURGE,

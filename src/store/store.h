@@ -23,7 +23,8 @@
 #include "store/records.h"
 
 enum store_op_kind {
-    /** Records a work, and if has_account the reward of its finder and the pool's total. */
+    /** Records a work, and if has_account the reward of its finder and the pool's total. Without:
+     *  CONFLICT if one as good is there already. */
     STORE_WORK,
     /** Counts an answered request of a service, and charges a credit if that is due. */
     STORE_ANSWER,
@@ -47,10 +48,12 @@ enum store_op_kind {
     STORE_CLIENT_BAN,
     /** A worker's account as another system had it; CONFLICT if it is known already. */
     STORE_CLIENT_IMPORT,
-    /** Adds to the pool's totals what another system counted. */
+    /** Adds to the pool's totals what another system counted; CONFLICT if that was done before. */
     STORE_TOTALS_IMPORT,
     /** Remembers a service's account, or where its chain is. */
     STORE_FRONTIER,
+    /** The same as another system had it; CONFLICT if the account is known already. */
+    STORE_FRONTIER_IMPORT,
     /** Writes the present state of a period of a time series. */
     STORE_SERIES,
     /** Read; visit is called on the store's thread. */
@@ -197,6 +200,15 @@ bool store_totals(struct store *store, struct work_counts *totals, struct error 
 /** Applies one operation on the caller's thread, before store_start() or after store_stop(); it is
  *  durable on success. */
 bool store_apply(struct store *store, struct store_op *op, struct error *error);
+
+/**
+ * Calls a function that uses store_apply() and the readers above in one transaction, before
+ * store_start(): what it applied becomes durable when it returns true, and if it returns false, or
+ * the process dies, none of it was ever there. After a store_apply() that failed it must give up.
+ * @param body returns false with the error filled
+ */
+bool store_apply_together(struct store *store, bool (*body)(void *context, struct error *error),
+                          void *context, struct error *error);
 
 /** Starts the writer thread. */
 bool store_start(struct store *store, const struct store_callbacks *callbacks, struct error *error);
