@@ -24,6 +24,7 @@ struct hub_options {
     struct listen_address listen;         /**< Service API. */
     struct listen_address mqtt_listen;    /**< Own broker: MQTT over TCP. */
     struct listen_address mqtt_ws_listen; /**< Own broker: MQTT over WebSocket. */
+    struct listen_address metrics_listen; /**< GET /metrics for anybody; an empty host for none. */
     const struct network *network;
     uint64_t base_difficulty; /**< 0: the network's send threshold. */
     double max_multiplier;    /**< 1 to 1e6. */

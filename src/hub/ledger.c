@@ -1,6 +1,7 @@
 #include "hub/ledger.h"
 
 #include "base/clock.h"
+#include "nano/difficulty.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@ enum { REASON_SIZE = 200 };
 /* A store operation and whom its end concerns: the core, or another owner. */
 struct entry {
     struct store_op op;
+    uint64_t submitted_us;
     struct entry *next_free;
 };
 
@@ -27,6 +29,7 @@ struct ledger {
     struct entry *pool;
     struct entry *free;
     size_t pool_size;
+    struct ledger_counters counters;
     bool healthy;
     pthread_mutex_t mutex; /* Guards the two fields below, which the store's thread sets. */
     bool health_changed;
@@ -61,6 +64,19 @@ static bool restore_frontier(void *context, const struct frontier_record *record
     return true;
 }
 
+static struct clients_moment present(void)
+{
+    return (struct clients_moment){clock_wall_ms(), (int64_t)clock_monotonic_us()};
+}
+
+/* An account that there is no memory for is one that is not known. */
+static bool restore_client(void *context, const struct client_record *record)
+{
+    struct ledger *ledger = context;
+    const struct clients_moment moment = present();
+    return clients_load(ledger->options.clients, &moment, record);
+}
+
 static bool restore_services(struct ledger *ledger, struct error *error)
 {
     struct services *services = ledger->options.services;
@@ -79,7 +95,8 @@ static bool restore(struct ledger *ledger, struct error *error)
         !store_each_work(ledger->options.store, clock_wall_ms(), ledger->options.works_max,
                          restore_work, ledger, error) ||
         !store_each_frontier(ledger->options.store, clock_wall_ms(), restore_frontier, ledger,
-                             error))
+                             error) ||
+        !store_each_client(ledger->options.store, CLIENTS_MAX, restore_client, ledger, error))
         return false;
     hub_core_restore_rewarded(ledger->options.core, &totals);
     return true;
@@ -120,6 +137,12 @@ static void take_health(struct ledger *ledger)
 static void work_done(struct ledger *ledger, const struct store_op *op)
 {
     const bool rewarded = op->status == STORE_DONE && op->work.rewarded;
+    if (rewarded) {
+        const struct clients_moment moment = present();
+        clients_reward(ledger->options.clients, &moment, &op->work.account, &op->work.totals);
+        ledger->options.on_reward(ledger->options.context, op->work.record.type,
+                                  difficulty_whole_hashes(op->work.record.threshold));
+    }
     hub_core_work_stored(ledger->options.core, op->work.record.type, &op->work.record.root,
                          &op->work.account, rewarded ? &op->work.totals : NULL);
 }
@@ -145,6 +168,10 @@ static void answer_done(struct ledger *ledger, const struct store_op *op)
 static void core_op_done(struct ledger *ledger, struct store_op *op)
 {
     struct entry *entry = (struct entry *)(void *)op;
+    if (op->status != STORE_ABANDONED) {
+        ledger->counters.operations++;
+        ledger->counters.waited_us += clock_monotonic_us() - entry->submitted_us;
+    }
     if (op->kind == STORE_WORK)
         work_done(ledger, op);
     else if (op->kind == STORE_FRONTIER)
@@ -288,6 +315,7 @@ void ledger_submit(struct ledger *ledger, const struct hub_action *action)
         fill_frontier(&entry->op, action);
     else
         fill_answer(&entry->op, action);
+    entry->submitted_us = clock_monotonic_us();
     store_submit(ledger->options.store, &entry->op);
 }
 
@@ -306,6 +334,11 @@ bool ledger_submit_other(struct ledger *ledger, struct store_op *op,
 bool ledger_healthy(const struct ledger *ledger)
 {
     return ledger->healthy;
+}
+
+void ledger_counters(const struct ledger *ledger, struct ledger_counters *counters)
+{
+    *counters = ledger->counters;
 }
 
 void ledger_stop(struct ledger *ledger, uint64_t patience_ms)
