@@ -170,7 +170,6 @@ static void make(struct board *board, const struct board_view *view, struct boar
                  enum statistics_extent extent)
 {
     struct hub_core_stats core;
-    struct json_writer writer;
     const uint64_t now_us = clock_monotonic_us();
     const int64_t wall_ms = clock_wall_ms();
     hub_core_stats(view->core, &core);
@@ -186,9 +185,7 @@ static void make(struct board *board, const struct board_view *view, struct boar
         .store_works = view->store_works,
         .broker_works = view->broker_works,
     };
-    json_writer_init(&writer, text->data, STATISTICS_SIZE);
-    statistics_write(&writer, &source, extent);
-    text->length = writer.length;
+    text->length = statistics_write(text->data, &source, extent);
     text->made_us = now_us;
 }
 

@@ -1,5 +1,7 @@
 #include "hub/statistics.h"
 
+#include "base/json.h"
+
 enum {
     /* Everything but the public services: 100 clients and 114 periods with the longest numbers. */
     OTHER_ROOM = 80000,
@@ -277,9 +279,12 @@ static void write_series(struct json_writer *writer, struct series *series)
     json_end_object(writer);
 }
 
-void statistics_write(struct json_writer *writer, const struct statistics_source *source,
-                      enum statistics_extent extent)
+size_t statistics_write(char text[STATISTICS_SIZE], const struct statistics_source *source,
+                        enum statistics_extent extent)
 {
+    struct json_writer state;
+    struct json_writer *writer = &state;
+    json_writer_init(writer, text, STATISTICS_SIZE);
     json_begin_object(writer);
     write_services(writer, source->services);
     json_key(writer, "work");
@@ -296,4 +301,5 @@ void statistics_write(struct json_writer *writer, const struct statistics_source
         write_series(writer, source->series);
     }
     json_end_object(writer);
+    return writer->length;
 }

@@ -5,7 +5,6 @@
 #ifndef DPOW_HUB_STATISTICS_H
 #define DPOW_HUB_STATISTICS_H
 
-#include "base/json.h"
 #include "hub/clients.h"
 #include "hub/core.h"
 #include "hub/series.h"
@@ -36,9 +35,9 @@ enum statistics_extent {
 
 /**
  * Writes the JSON. Public services that would make it too long are summed under `left_out`.
- * @param writer on an empty buffer of STATISTICS_SIZE bytes
+ * @return its length, without the NUL
  */
-void statistics_write(struct json_writer *writer, const struct statistics_source *source,
-                      enum statistics_extent extent);
+size_t statistics_write(char text[STATISTICS_SIZE], const struct statistics_source *source,
+                        enum statistics_extent extent);
 
 #endif
