@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import pathlib
 import re
+import socket
 import sqlite3
 import time
 import urllib.error
@@ -152,6 +154,48 @@ def test_the_day_before_is_told_from_what_was_stored(pool):
     if int(time.time()) // 3600 * 3600 == hour:
         assert requests["last_24h"]["precache"] == 110
         assert requests["previous_24h"]["precache"] == 1007
+
+
+def shape(value):
+    """Names and kinds, without numbers and lengths."""
+    if isinstance(value, dict):
+        return {name: shape(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [shape(value[-1])] if value else []
+    return "number" if isinstance(value, (int, float)) else "text"
+
+
+def test_the_documented_example_has_the_same_members(pool):
+    pool.start()
+    script(pool)
+    text = (pathlib.Path(__file__).parents[2] / "docs/protocol/statistics.md").read_text()
+    example = json.loads(re.search(r"```json\n(.*?)```", text, re.DOTALL).group(1))
+    told = settle(pool, lambda told: told["requests"]["last_hour"]["total"] == 9, "all requests")
+    assert shape(told) == shape(example)
+    assert list(told) == list(example)
+
+
+def own_address():
+    """An address of this machine that is not loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+    return None if address.startswith("127.") else address
+
+
+def test_metrics_of_the_main_listener_are_refused_to_other_machines(tmp_path):
+    address = own_address()
+    if address is None:
+        pytest.skip("no other network interface")
+    hub = Hub(tmp_path)
+    hub.address = address
+    hub.start()
+    assert hub.get("/metrics")[0] == 403
+    assert hub.get("/api/statistics")[0] == 200
+    assert hub.stop() == 0
 
 
 def test_the_answer_is_cached_for_a_second(service):
