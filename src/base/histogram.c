@@ -134,7 +134,8 @@ size_t histogram_pack(const struct histogram *histogram, uint8_t *bytes, size_t 
     if (size < HISTOGRAM_PACKED_MIN)
         return 0;
     for (unsigned merges = 0; merges <= MERGES_MAX; merges++) {
-        struct packing packing = {.out = bytes, .length = size, .good = true};
+        struct packing packing = {.length = size, .good = true};
+        packing.out = bytes;
         put_number(&packing, PACKED_FORMAT);
         put_number(&packing, merges);
         put_number(&packing, histogram->count);

@@ -65,11 +65,11 @@ size_t clients_count(const struct clients *clients);
 size_t clients_active_since(struct clients *clients, int64_t since_us);
 
 /**
- * The account of a rank, by works rewarded since ever.
- * @param rank from 0, below CLIENTS_TOP
+ * The account of a place in the ranking by works rewarded since ever.
+ * @param place from 0, below CLIENTS_TOP
  * @return NULL if there are not so many
  */
-const struct client *clients_top(const struct clients *clients, size_t rank);
+const struct client *clients_top(const struct clients *clients, size_t place);
 
 /**
  * A ban, or its end (until_ms 0), is durable.
