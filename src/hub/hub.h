@@ -4,8 +4,8 @@
  * Start here, then core.h: the life of a request as a state machine without I/O. Around it, one
  * file an adapter: service_api (POST and WebSocket; with service_request, services, credential,
  * answer), worker_link (MQTT), broker (the hub's own Mosquitto), ledger (the store), board with
- * clients, series and statistics (what is shown), control and admin (the operator). hub.c wires them
- * to one event loop.
+ * clients, series and statistics (what is shown), control and admin (the operator). hub.c wires
+ * them to one event loop.
  *
  * This folder includes `base`, `nano`, `net` and `store`; core*.c only `base` and `nano`.
  */
