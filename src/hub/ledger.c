@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/table.h"
+#include "nano/difficulty.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@ enum {
 /* A store operation and whom its end concerns: the core, or another owner. */
 struct entry {
     struct store_op op;
+    uint64_t submitted_us;
     struct entry *next_free;
 };
 
@@ -48,6 +50,7 @@ struct ledger {
     uv_timer_t count_timer;
     bool count_timer_runs;
     unsigned handles;
+    struct ledger_counters counters;
     bool healthy;
     pthread_mutex_t mutex; /* Guards the two fields below, which the store's thread sets. */
     bool health_changed;
@@ -82,6 +85,19 @@ static bool restore_frontier(void *context, const struct frontier_record *record
     return true;
 }
 
+static struct clients_moment present(void)
+{
+    return (struct clients_moment){clock_wall_ms(), (int64_t)clock_monotonic_us()};
+}
+
+/* An account that there is no memory for is one that is not known. */
+static bool restore_client(void *context, const struct client_record *record)
+{
+    struct ledger *ledger = context;
+    const struct clients_moment moment = present();
+    return clients_load(ledger->options.clients, &moment, record);
+}
+
 static bool restore_services(struct ledger *ledger, struct error *error)
 {
     struct services *services = ledger->options.services;
@@ -100,7 +116,8 @@ static bool restore(struct ledger *ledger, struct error *error)
         !store_each_work(ledger->options.store, clock_wall_ms(), ledger->options.works_max,
                          restore_work, ledger, error) ||
         !store_each_frontier(ledger->options.store, clock_wall_ms(), restore_frontier, ledger,
-                             error))
+                             error) ||
+        !store_each_client(ledger->options.store, CLIENTS_MAX, restore_client, ledger, error))
         return false;
     hub_core_restore_rewarded(ledger->options.core, &totals);
     return true;
@@ -141,6 +158,12 @@ static void take_health(struct ledger *ledger)
 static void work_done(struct ledger *ledger, const struct store_op *op)
 {
     const bool rewarded = op->status == STORE_DONE && op->work.rewarded;
+    if (rewarded) {
+        const struct clients_moment moment = present();
+        clients_reward(ledger->options.clients, &moment, &op->work.account, &op->work.totals);
+        ledger->options.on_reward(ledger->options.context, op->work.record.type,
+                                  difficulty_whole_hashes(op->work.record.threshold));
+    }
     hub_core_work_stored(ledger->options.core, &(struct hub_stored_work){
                                                    .type = op->work.record.type,
                                                    .root = op->work.record.root,
@@ -263,6 +286,10 @@ void ledger_count(struct ledger *ledger, int64_t service_id, enum work_type type
 static void core_op_done(struct ledger *ledger, struct store_op *op)
 {
     struct entry *entry = (struct entry *)(void *)op;
+    if (op->status != STORE_ABANDONED) {
+        ledger->counters.operations++;
+        ledger->counters.waited_us += clock_monotonic_us() - entry->submitted_us;
+    }
     if (op->kind == STORE_WORK)
         work_done(ledger, op);
     else if (op->kind == STORE_FRONTIER)
@@ -432,6 +459,7 @@ void ledger_submit(struct ledger *ledger, const struct hub_action *action)
         fill_frontier(&entry->op, action);
     else
         fill_answer(&entry->op, action);
+    entry->submitted_us = clock_monotonic_us();
     store_submit(ledger->options.store, &entry->op);
 }
 
@@ -450,6 +478,11 @@ bool ledger_submit_other(struct ledger *ledger, struct store_op *op,
 bool ledger_healthy(const struct ledger *ledger)
 {
     return ledger->healthy;
+}
+
+void ledger_counters(const struct ledger *ledger, struct ledger_counters *counters)
+{
+    *counters = ledger->counters;
 }
 
 void ledger_stop(struct ledger *ledger, uint64_t patience_ms)
