@@ -6,13 +6,17 @@
  * answer), worker_link (MQTT), broker (the hub's own Mosquitto), ledger (the store), statistics and
  * health (what is shown), control and admin (the operator). hub.c wires them to one event loop.
  *
- * This folder includes `base`, `nano`, `net` and `store`; core*.c only `base` and `nano`.
+ * Connections tells from the results which worker's connection is to be banned; the broker's plugin
+ * (folder `broker`) carries it out.
+ *
+ * This folder includes `base`, `nano`, `net`, `store` and `broker`; core*.c only `base` and `nano`.
  */
 #ifndef DPOW_HUB_HUB_H
 #define DPOW_HUB_HUB_H
 
 #include "base/error.h"
 #include "base/log.h"
+#include "hub/broker.h"
 #include "nano/difficulty.h"
 #include "net/url.h"
 
@@ -27,6 +31,7 @@ struct hub_options {
     const struct network *network;
     uint64_t base_difficulty; /**< 0: the network's send threshold. */
     double max_multiplier;    /**< 1 to 1e6. */
+    struct broker_limits broker_limits; /**< Own broker. */
 };
 
 /**

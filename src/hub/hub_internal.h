@@ -48,7 +48,8 @@ struct hub {
     struct ledger *ledger;
     struct service_api *api;
     struct http_server *http;
-    struct broker *broker; /**< NULL with an external one. */
+    struct broker *broker;    /**< NULL with an external one. */
+    uint64_t floor_threshold; /**< The lowest threshold that anything is asked with. */
     struct worker_link *link;
     struct control *control;
     char store_reason[200];  /**< Why commits fail; empty while they work. */
