@@ -86,9 +86,9 @@ static int on_access(int event, void *data, void *context)
     }
     if (access->access != MOSQ_ACL_WRITE || !worker)
         return MOSQ_ERR_PLUGIN_DEFER;
-    const enum screen_verdict verdict =
-        screen_inspect(plugin->screen, clock_monotonic_us(), access->client,
-                       slice_of(access->topic), (struct slice){access->payload, access->payloadlen});
+    const enum screen_verdict verdict = screen_inspect(
+        plugin->screen, clock_monotonic_us(), access->client, slice_of(access->topic),
+        (struct slice){access->payload, access->payloadlen});
     return verdict == SCREEN_PASS ? MOSQ_ERR_PLUGIN_DEFER : result_of(verdict);
 }
 
@@ -163,22 +163,22 @@ static void report(const struct plugin *plugin)
     struct screen_counters counters;
     char json[REPORT_SIZE];
     screen_counters(plugin->screen, &counters);
-    const int length = snprintf(
-        json, sizeof json,
-        "{\"connections\":%llu,"
-        "\"dropped\":{\"large\":%llu,\"malformed\":%llu,\"rate\":%llu,\"banned\":%llu},"
-        "\"refused\":{\"banned\":%llu,\"crowded\":%llu,\"taken\":%llu,\"sessions\":%llu,"
-        "\"id\":%llu}}",
-        (unsigned long long)counters.connections,
-        (unsigned long long)counters.verdicts[SCREEN_LARGE],
-        (unsigned long long)counters.verdicts[SCREEN_MALFORMED],
-        (unsigned long long)counters.verdicts[SCREEN_RATE],
-        (unsigned long long)counters.verdicts[SCREEN_HOSTILE],
-        (unsigned long long)counters.admissions[SCREEN_BANNED],
-        (unsigned long long)counters.admissions[SCREEN_CROWDED],
-        (unsigned long long)counters.admissions[SCREEN_TAKEN],
-        (unsigned long long)counters.admissions[SCREEN_SESSIONS],
-        (unsigned long long)counters.admissions[SCREEN_BAD_ID]);
+    const int length =
+        snprintf(json, sizeof json,
+                 "{\"connections\":%llu,"
+                 "\"dropped\":{\"large\":%llu,\"malformed\":%llu,\"rate\":%llu,\"banned\":%llu},"
+                 "\"refused\":{\"banned\":%llu,\"crowded\":%llu,\"taken\":%llu,\"sessions\":%llu,"
+                 "\"id\":%llu}}",
+                 (unsigned long long)counters.connections,
+                 (unsigned long long)counters.verdicts[SCREEN_LARGE],
+                 (unsigned long long)counters.verdicts[SCREEN_MALFORMED],
+                 (unsigned long long)counters.verdicts[SCREEN_RATE],
+                 (unsigned long long)counters.verdicts[SCREEN_HOSTILE],
+                 (unsigned long long)counters.admissions[SCREEN_BANNED],
+                 (unsigned long long)counters.admissions[SCREEN_CROWDED],
+                 (unsigned long long)counters.admissions[SCREEN_TAKEN],
+                 (unsigned long long)counters.admissions[SCREEN_SESSIONS],
+                 (unsigned long long)counters.admissions[SCREEN_BAD_ID]);
     (void)mosquitto_broker_publish_copy(NULL, BROKER_REPORT_TOPIC, length, json, 0, false, NULL);
 }
 
@@ -221,8 +221,8 @@ static int register_all(struct plugin *plugin)
         int event;
         MOSQ_FUNC_generic_callback function;
     } callbacks[] = {
-        {MOSQ_EVT_BASIC_AUTH, on_login},       {MOSQ_EVT_ACL_CHECK, on_access},
-        {MOSQ_EVT_MESSAGE, on_message},        {MOSQ_EVT_TICK, on_tick},
+        {MOSQ_EVT_BASIC_AUTH, on_login},      {MOSQ_EVT_ACL_CHECK, on_access},
+        {MOSQ_EVT_MESSAGE, on_message},       {MOSQ_EVT_TICK, on_tick},
         {MOSQ_EVT_DISCONNECT, on_disconnect},
     };
     for (size_t i = 0; i < sizeof callbacks / sizeof callbacks[0]; i++)

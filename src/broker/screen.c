@@ -147,9 +147,8 @@ static bool label_banned(const struct screen *screen, uint64_t now_us, const cha
 /* Whether another connection under this id stands in the way. */
 static bool id_taken(const struct connection *holder, const struct address *address)
 {
-    return holder != NULL &&
-           (holder->reserved ||
-            memcmp(holder->address.bytes, address->bytes, sizeof address->bytes) != 0);
+    return holder != NULL && (holder->reserved || memcmp(holder->address.bytes, address->bytes,
+                                                         sizeof address->bytes) != 0);
 }
 
 static enum screen_admission judge_owner(struct screen *screen, uint64_t now_us,
@@ -305,8 +304,7 @@ static void strike(uint64_t now_us, struct connection *connection, unsigned seco
         owner->banned_until_us = now_us + seconds * second_us;
 }
 
-enum screen_verdict screen_malformed(struct screen *screen, uint64_t now_us,
-                                     const void *connection)
+enum screen_verdict screen_malformed(struct screen *screen, uint64_t now_us, const void *connection)
 {
     struct connection *sender = find_connection(screen, connection);
     if (sender == NULL || ++sender->malformed < SCREEN_MALFORMED_MAX)

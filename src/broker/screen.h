@@ -19,8 +19,8 @@
 #include "broker/label.h"
 
 enum {
-    SCREEN_ID_MAX = 128,        /**< Characters of a client id; Mosquitto alone would take 65,535. */
-    SCREEN_PACKET_MAX = 1024,   /**< Bytes of topic and payload together (dpow.md 2.2). */
+    SCREEN_ID_MAX = 128,      /**< Characters of a client id; Mosquitto alone would take 65,535. */
+    SCREEN_PACKET_MAX = 1024, /**< Bytes of topic and payload together (dpow.md 2.2). */
     SCREEN_MALFORMED_MAX = 100, /**< Malformed messages of a connection until it is banned. */
     SCREEN_MALFORMED_BAN_S = 600,
 };

@@ -48,8 +48,9 @@ static const struct option_spec hub_options[] = {
     {.name = "exempt-addresses",
      .kind = OPTION_TEXT,
      .argument = "LIST",
-     .help = "IP addresses, with commas between, that the own broker neither limits nor bans: those "
-             "of proxies that workers come through.",
+     .help =
+         "IP addresses, with commas between, that the own broker neither limits nor bans: those "
+         "of proxies that workers come through.",
      .fallback = "127.0.0.1,::1"},
     {.name = "network",
      .kind = OPTION_CHOICE,
@@ -121,8 +122,7 @@ static bool read_options(const struct options *options, struct hub_options *hub,
     return read_listen(options, "listen", &hub->listen, error) &&
            read_listen(options, "mqtt-listen", &hub->mqtt_listen, error) &&
            read_listen(options, "mqtt-ws-listen", &hub->mqtt_ws_listen, error) &&
-           read_limits(options, &hub->broker_limits, error) &&
-           read_difficulty(options, hub, error);
+           read_limits(options, &hub->broker_limits, error) && read_difficulty(options, hub, error);
 }
 
 static int run(const struct invocation *invocation)

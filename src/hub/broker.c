@@ -153,9 +153,10 @@ static void tell_unusable(const struct broker *broker)
 {
     char reason[2 * LINE_SIZE + 96];
     const bool more = strcmp(broker->complaint, broker->last_line) != 0;
-    (void)snprintf(reason, sizeof reason,
-                   "mosquitto does not load the hub's plugin; version 2.0 is needed. It said: %s%s%s",
-                   broker->complaint, more ? " " : "", more ? broker->last_line : "");
+    (void)snprintf(
+        reason, sizeof reason,
+        "mosquitto does not load the hub's plugin; version 2.0 is needed. It said: %s%s%s",
+        broker->complaint, more ? " " : "", more ? broker->last_line : "");
     broker->on_unusable(broker->context, reason);
 }
 

@@ -13,9 +13,10 @@ bool broker_file_write(const char *directory, const char *name, struct slice byt
                        struct error *error);
 
 /**
- * Writes `mosquitto.conf`, `acl`, `passwords` and the plugin, `dpow_broker.so`. Users (dpow.md 2.2): `dpowserver` with the given
- * password; `client`, whose password is `client` on purpose; and `dpowinterface`, for dashboards,
- * whose random password is kept in `dashboard-password` for the operator.
+ * Writes `mosquitto.conf`, `acl`, `passwords` and the plugin, `dpow_broker.so`. Users
+ * (dpow.md 2.2): `dpowserver` with the given password; `client`, whose password is `client` on
+ * purpose; and `dpowinterface`, for dashboards, whose random password is kept in
+ * `dashboard-password` for the operator.
  */
 bool broker_files_write(const char *directory, const struct broker_endpoints *endpoints,
                         const struct broker_limits *limits, const char *server_password,

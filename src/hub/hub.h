@@ -29,8 +29,8 @@ struct hub_options {
     struct listen_address mqtt_listen;    /**< Own broker: MQTT over TCP. */
     struct listen_address mqtt_ws_listen; /**< Own broker: MQTT over WebSocket. */
     const struct network *network;
-    uint64_t base_difficulty; /**< 0: the network's send threshold. */
-    double max_multiplier;    /**< 1 to 1e6. */
+    uint64_t base_difficulty;           /**< 0: the network's send threshold. */
+    double max_multiplier;              /**< 1 to 1e6. */
     struct broker_limits broker_limits; /**< Own broker. */
 };
 

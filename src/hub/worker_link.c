@@ -192,8 +192,7 @@ static void on_weak(struct worker_link *link, const struct message_result *resul
 static bool take_label(struct slice *topic, struct slice *payload, struct slice *label)
 {
     const size_t prefix = strlen(BROKER_RESULT_PREFIX);
-    const char *comma =
-        payload->length > 0 ? memchr(payload->data, ',', payload->length) : NULL;
+    const char *comma = payload->length > 0 ? memchr(payload->data, ',', payload->length) : NULL;
     if (topic->length < prefix || memcmp(topic->data, BROKER_RESULT_PREFIX, prefix) != 0 ||
         comma == NULL)
         return false;

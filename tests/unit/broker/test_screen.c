@@ -136,7 +136,17 @@ static void labels_are_harmless_and_unlike_each_other(void **state)
         "w-abcdefghijklmnopqrstuvwxyz", "auto-0A1B.c_D",
         "0123456789012345678901234567890123456789012345678901234567890123"};
     static const char *const strange[] = {
-        "", "a,b", "a/b", "+", "#", "hbmqtt/`]m@", "~", "a b", "\xff", "\xc3\xa9", "a\n",
+        "",
+        "a,b",
+        "a/b",
+        "+",
+        "#",
+        "hbmqtt/`]m@",
+        "~",
+        "a b",
+        "\xff",
+        "\xc3\xa9",
+        "a\n",
         "01234567890123456789012345678901234567890123456789012345678901234",
         "~00000000000000000000000000000000"};
     char label[LABEL_MAX + 1];
@@ -168,8 +178,10 @@ static void an_address_is_read_and_its_owner_known(void **state)
         const char *second;
         bool same;
     } rows[] = {
-        {"1.2.3.4", "::ffff:1.2.3.4", true}, {"1.2.3.4", "1.2.3.5", false},
-        {"2001:db8::1", "2001:db8::ffff:2", true}, {"2001:db8::1", "2001:db8:0:1::1", false},
+        {"1.2.3.4", "::ffff:1.2.3.4", true},
+        {"1.2.3.4", "1.2.3.5", false},
+        {"2001:db8::1", "2001:db8::ffff:2", true},
+        {"2001:db8::1", "2001:db8:0:1::1", false},
         {"::1", "127.0.0.1", false},
     };
     struct address_list list;
@@ -266,8 +278,7 @@ static void the_second_strike_bans_the_address(void **state)
     assert_int_equal(enter(screen, start_us, 3, "w-3", "10.0.0.1"), SCREEN_ADMITTED);
     (void)screen_ban(screen, start_us, slice_of("w-2"), 60);
     assert_int_equal(enter(screen, start_us, 4, "w-4", "10.0.0.1"), SCREEN_BANNED);
-    assert_int_equal(enter(screen, start_us + 60 * second, 4, "w-4", "10.0.0.1"),
-                     SCREEN_ADMITTED);
+    assert_int_equal(enter(screen, start_us + 60 * second, 4, "w-4", "10.0.0.1"), SCREEN_ADMITTED);
     for (int i = 10; i < 15; i++) { /* never a proxy's */
         char id[8];
         (void)snprintf(id, sizeof id, "p-%d", i);
@@ -349,8 +360,9 @@ static void any_order_of_events_leaves_the_counts_right(void **state)
         const int handle = rand() % 64; /* NOLINT(cert-msc30-c) */
         char id[16];
         char address[16];
-        (void)snprintf(id, sizeof id, "w-%d", rand() % 40);           /* NOLINT(cert-msc30-c) */
-        (void)snprintf(address, sizeof address, "10.0.0.%d", rand() % 20); /* NOLINT(cert-msc30-c) */
+        (void)snprintf(id, sizeof id, "w-%d", rand() % 40); /* NOLINT(cert-msc30-c) */
+        (void)snprintf(address, sizeof address, "10.0.0.%d",
+                       rand() % 20); /* NOLINT(cert-msc30-c) */
         now += 1000;
         switch (rand() % 4) { /* NOLINT(cert-msc30-c) */
         case 0:

@@ -337,8 +337,9 @@ static const struct access_row access_table[] = {
     {"result/precache", "ABP", "HD"},
     {"result/ondemand", "ABP", "HD"},
     {"result/other", "", ""},
-    {"hub/result/precache", "", "H"},
-    {"hub/result/ondemand", "", "H"},
+    {"hub/result/precache", "ABP", "H"}, /* the plugin's copies of what they write to result/ */
+    {"hub/result/ondemand", "ABP", "H"},
+    {"hub/result/other", "", ""},
     {"hub/broker", "", "H"},
     {"hub/ban", "", ""}, /* the hub's is for the plugin only */
     {"worker/w-alice/hello", "A", "H"},
