@@ -121,14 +121,12 @@ static void ban(struct plugin *plugin, struct slice payload)
 static void pass_on(const char *label, const struct mosquitto_evt_message *message)
 {
     char topic[64];
-    char payload[LABEL_MAX + 1 + SCREEN_PACKET_MAX];
-    const size_t length = strlen(label);
+    char payload[LABEL_MAX + 2 + SCREEN_PACKET_MAX];
     (void)snprintf(topic, sizeof topic, BROKER_RESULT_PREFIX "%s", message->topic);
-    memcpy(payload, label, length);
-    payload[length] = ',';
-    memcpy(payload + length + 1, message->payload, message->payloadlen);
-    (void)mosquitto_broker_publish_copy(NULL, topic, (int)(length + 1 + message->payloadlen),
-                                        payload, 0, false, NULL);
+    const size_t length = (size_t)snprintf(payload, LABEL_MAX + 2, "%s,", label);
+    memcpy(payload + length, message->payload, message->payloadlen);
+    (void)mosquitto_broker_publish_copy(NULL, topic, (int)(length + message->payloadlen), payload,
+                                        0, false, NULL);
 }
 
 /* Comes after the access list: the topic is one that the sender may write. */
