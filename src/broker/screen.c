@@ -25,9 +25,9 @@ struct owner {
 
 struct connection {
     const void *handle; /* Mosquitto's, the key of by_handle. */
-    uint8_t id_key[TABLE_KEY_SIZE];
     char id[SCREEN_ID_MAX + 1];
     char label[LABEL_MAX + 1];
+    uint8_t key[TABLE_KEY_SIZE]; /* Of the label, in by_label. */
     struct address address;
     struct owner *owner; /* NULL: not limited by address. */
     struct bucket messages;
@@ -44,7 +44,7 @@ struct ban {
 struct screen {
     struct screen_options options;
     struct table *by_handle; /* Connections, owned here. */
-    struct table *by_id;     /* The newest connection of each client id. */
+    struct table *by_label;  /* The newest connection of each client id. */
     struct table *owners;
     struct table *bans; /* By the key of the label. */
     struct screen_counters counters;
@@ -75,10 +75,10 @@ struct screen *screen_create(const struct screen_options *options)
         return NULL;
     screen->options = *options;
     screen->by_handle = table_create(options->connections_max, options->seed);
-    screen->by_id = table_create(options->connections_max, options->seed);
+    screen->by_label = table_create(options->connections_max, options->seed);
     screen->owners = table_create(ADDRESSES_MAX, options->seed);
     screen->bans = table_create(BANS_MAX, options->seed);
-    if (screen->by_handle != NULL && screen->by_id != NULL && screen->owners != NULL &&
+    if (screen->by_handle != NULL && screen->by_label != NULL && screen->owners != NULL &&
         screen->bans != NULL)
         return screen;
     screen_destroy(screen);
@@ -104,7 +104,7 @@ void screen_destroy(struct screen *screen)
     if (screen == NULL)
         return;
     destroy_with_values(screen->by_handle);
-    table_destroy(screen->by_id);
+    table_destroy(screen->by_label);
     destroy_with_values(screen->owners);
     destroy_with_values(screen->bans);
     free(screen);
@@ -116,32 +116,50 @@ static struct connection *find_connection(const struct screen *screen, const voi
     return table_find(screen->by_handle, key.bytes);
 }
 
-/* An owner who is not to be remembered yet is remembered from now on; NULL if there is no room,
- * and then nothing is limited by address: better than to let nobody in. */
-static struct owner *find_owner(struct screen *screen, const struct address *address, bool make)
+/* Takes a value, which is freed if there is no room even after what has expired is forgotten. */
+static bool insert(struct screen *screen, uint64_t now_us, struct table *table,
+                   const uint8_t key[TABLE_KEY_SIZE], void *value)
+{
+    if (table_insert(table, key, value))
+        return true;
+    screen_sweep(screen, now_us);
+    if (table_insert(table, key, value))
+        return true;
+    free(value);
+    return false;
+}
+
+/* NULL if there is no room, and then nothing is limited by address: better than to let nobody in.
+ */
+static struct owner *find_owner(struct screen *screen, uint64_t now_us,
+                                const struct address *address)
 {
     const struct address whole = address_owner(address);
     uint8_t key[TABLE_KEY_SIZE] = {0};
     memcpy(key, whole.bytes, sizeof whole.bytes);
     struct owner *owner = table_find(screen->owners, key);
-    if (owner != NULL || !make)
+    if (owner != NULL)
         return owner;
     owner = calloc(1, sizeof *owner);
     if (owner == NULL)
         return NULL;
     memcpy(owner->key, key, sizeof owner->key);
-    if (table_insert(screen->owners, key, owner))
-        return owner;
-    free(owner);
-    return NULL;
+    return insert(screen, now_us, screen->owners, key, owner) ? owner : NULL;
 }
 
-static bool label_banned(const struct screen *screen, uint64_t now_us, const char *label)
+static bool key_banned(const struct screen *screen, uint64_t now_us,
+                       const uint8_t key[TABLE_KEY_SIZE])
 {
-    uint8_t key[LABEL_KEY_SIZE];
-    label_key(slice_of(label), key);
     const struct ban *ban = table_find(screen->bans, key);
     return ban != NULL && ban->until_us > now_us;
+}
+
+static void name_connection(struct connection *connection, struct slice id)
+{
+    if (id.length > 0)
+        memcpy(connection->id, id.data, id.length);
+    label_make(id, connection->label);
+    label_key(slice_of(connection->label), connection->key);
 }
 
 /* Whether another connection under this id stands in the way. */
@@ -170,8 +188,8 @@ static bool remember(struct screen *screen, struct connection *connection)
     const struct table_key handle = table_key_of((uintptr_t)connection->handle);
     if (!table_insert(screen->by_handle, handle.bytes, connection))
         return false;
-    (void)table_remove(screen->by_id, connection->id_key);
-    (void)table_insert(screen->by_id, connection->id_key, connection);
+    (void)table_remove(screen->by_label, connection->key);
+    (void)table_insert(screen->by_label, connection->key, connection);
     if (connection->owner != NULL)
         connection->owner->connections++;
     if (!connection->reserved)
@@ -186,15 +204,13 @@ static enum screen_admission judge_login(struct screen *screen, uint64_t now_us,
     struct address address = {{0}};
     const bool known = address_parse(login->address, &address);
     const bool limited = known && !address_list_has(&screen->options.exempt, &address);
-    label_make(login->id, connection->label);
-    if (label_banned(screen, now_us, connection->label))
+    if (key_banned(screen, now_us, connection->key))
         return SCREEN_BANNED;
-    label_key(login->id, connection->id_key);
-    const struct connection *holder = table_find(screen->by_id, connection->id_key);
+    const struct connection *holder = table_find(screen->by_label, connection->key);
     if (id_taken(holder, &address))
         return SCREEN_TAKEN;
     connection->address = address;
-    connection->owner = limited ? find_owner(screen, &address, true) : NULL;
+    connection->owner = limited ? find_owner(screen, now_us, &address) : NULL;
     return judge_owner(screen, now_us, connection->owner,
                        holder != NULL && holder->owner == connection->owner, login->persistent);
 }
@@ -208,8 +224,7 @@ static enum screen_admission admit(struct screen *screen, uint64_t now_us,
     if (connection == NULL)
         return SCREEN_FULL;
     connection->handle = login->connection;
-    if (login->id.length > 0)
-        memcpy(connection->id, login->id.data, login->id.length);
+    name_connection(connection, login->id);
     connection->messages.then_us = now_us;
     enum screen_admission admission = judge_login(screen, now_us, login, connection);
     if (admission == SCREEN_ADMITTED && !remember(screen, connection))
@@ -237,7 +252,7 @@ void screen_reserve(struct screen *screen, const void *connection, struct slice 
         return;
     reserved->handle = connection;
     reserved->reserved = true;
-    label_key(id, reserved->id_key);
+    name_connection(reserved, id);
     if (!remember(screen, reserved))
         free(reserved);
 }
@@ -248,8 +263,8 @@ void screen_leave(struct screen *screen, const void *connection)
     struct connection *gone = table_remove(screen->by_handle, handle.bytes);
     if (gone == NULL)
         return;
-    if (table_find(screen->by_id, gone->id_key) == gone)
-        (void)table_remove(screen->by_id, gone->id_key);
+    if (table_find(screen->by_label, gone->key) == gone)
+        (void)table_remove(screen->by_label, gone->key);
     if (gone->owner != NULL)
         gone->owner->connections--;
     if (!gone->reserved)
@@ -269,20 +284,17 @@ static enum screen_verdict count(struct screen *screen, enum screen_verdict verd
     return verdict;
 }
 
-static void add_ban(struct screen *screen, uint64_t now_us, const char *label, unsigned seconds)
+static void add_ban(struct screen *screen, uint64_t now_us, const uint8_t key[TABLE_KEY_SIZE],
+                    unsigned seconds)
 {
-    uint8_t key[LABEL_KEY_SIZE];
-    label_key(slice_of(label), key);
     struct ban *ban = table_find(screen->bans, key);
     if (ban == NULL) {
         ban = calloc(1, sizeof *ban);
         if (ban == NULL)
             return;
         memcpy(ban->key, key, sizeof ban->key);
-        if (!table_insert(screen->bans, key, ban)) {
-            free(ban);
+        if (!insert(screen, now_us, screen->bans, key, ban))
             return;
-        }
     }
     ban->until_us = now_us + seconds * second_us;
 }
@@ -309,7 +321,7 @@ enum screen_verdict screen_malformed(struct screen *screen, uint64_t now_us, con
     struct connection *sender = find_connection(screen, connection);
     if (sender == NULL || ++sender->malformed < SCREEN_MALFORMED_MAX)
         return count(screen, SCREEN_MALFORMED);
-    add_ban(screen, now_us, sender->label, SCREEN_MALFORMED_BAN_S);
+    add_ban(screen, now_us, sender->key, SCREEN_MALFORMED_BAN_S);
     strike(now_us, sender, SCREEN_MALFORMED_BAN_S);
     return count(screen, SCREEN_HOSTILE);
 }
@@ -337,38 +349,18 @@ enum screen_verdict screen_take(struct screen *screen, uint64_t now_us, const vo
     return count(screen, SCREEN_PASS);
 }
 
-/* A search by label, for the few bans: most labels are the id itself. */
-struct search {
-    const char *label;
-    size_t length;
-    struct connection *found;
-};
-
-static bool match_label(void *context, void *value)
-{
-    struct search *search = context;
-    struct connection *connection = value;
-    if (connection->reserved || strlen(connection->label) != search->length ||
-        memcmp(connection->label, search->label, search->length) != 0)
-        return true;
-    search->found = connection;
-    return false;
-}
-
 const char *screen_ban(struct screen *screen, uint64_t now_us, struct slice label, unsigned seconds)
 {
-    char text[LABEL_MAX + 1];
-    struct search search = {.label = label.data, .length = label.length};
+    uint8_t key[LABEL_KEY_SIZE];
     if (!label_valid(label))
         return NULL;
-    memcpy(text, label.data, label.length);
-    text[label.length] = '\0';
-    add_ban(screen, now_us, text, seconds);
-    table_each(screen->by_id, match_label, &search);
-    if (search.found == NULL)
+    label_key(label, key);
+    add_ban(screen, now_us, key, seconds);
+    struct connection *connection = table_find(screen->by_label, key);
+    if (connection == NULL || connection->reserved)
         return NULL;
-    strike(now_us, search.found, seconds);
-    return search.found->id;
+    strike(now_us, connection, seconds);
+    return connection->id;
 }
 
 static bool collect_owner(void *context, void *value)

@@ -305,7 +305,7 @@ def test_an_address_may_hold_so_many_connections(tmp_path):
     inside = [Worker(hub, f"w-{n}", address="127.0.0.2") for n in range(3)]
     assert all(worker.code == 0 for worker in inside)
     assert not may_connect(hub, "w-3", address="127.0.0.2")
-    assert not may_connect(hub, "w-3", address="127.0.0.2", websocket=False)
+    assert not may_connect(hub, "w-3", address="127.0.0.2", websocket=True)
     assert may_connect(hub, "w-3", address="127.0.0.3")
     again = Worker(hub, "w-0", address="127.0.0.2")  # takes the place of the first
     assert again.code == 0 and inside[0].ended.wait(PATIENCE)
@@ -324,7 +324,7 @@ def test_an_id_in_use_cannot_be_taken_from_elsewhere(hub):
     key = (hub.data / "broker" / "dashboard-password").read_text()
     observer = Client(hub, "dpowinterface", key, client_id="board", subscribe=["result/#"])
     assert not may_connect(hub, "w-mine", address="127.0.0.3")
-    assert not may_connect(hub, "w-mine", address="127.0.0.1", websocket=False)
+    assert not may_connect(hub, "w-mine", address="127.0.0.1", websocket=True)
     assert not may_connect(hub, "board")
     assert not holder.ended.is_set()
     expected = result()

@@ -316,6 +316,21 @@ static void whoever_sends_nonsense_only_is_banned(void **state)
     screen_destroy(screen);
 }
 
+static void many_strangers_leave_room_for_more(void **state)
+{
+    struct screen *screen = make(1);
+    char address[20];
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        (void)snprintf(address, sizeof address, "10.%d.%d.%d", i >> 16, (i >> 8) & 255, i & 255);
+        assert_int_equal(enter(screen, start_us, 0, "w-1", address), SCREEN_ADMITTED);
+        screen_leave(screen, &handles[0]);
+    }
+    assert_int_equal(enter(screen, start_us, 0, "w-1", "11.0.0.1"), SCREEN_ADMITTED);
+    assert_int_equal(enter(screen, start_us, 1, "w-2", "11.0.0.1"), SCREEN_CROWDED);
+    screen_destroy(screen);
+}
+
 static void persistent_sessions_are_few(void **state)
 {
     struct screen *screen = make(64);
@@ -380,7 +395,8 @@ static void any_order_of_events_leaves_the_counts_right(void **state)
                 (void)screen_ban(screen, now, slice_of(id), 1);
             break;
         default:
-            screen_sweep(screen, now);
+            if (step % 20 == 0)
+                screen_sweep(screen, now);
         }
         screen_counters(screen, &counters);
         assert_int_equal(counters.connections, inside);
@@ -403,6 +419,7 @@ int main(void)
         cmocka_unit_test(the_second_strike_bans_the_address),
         cmocka_unit_test(strikes_are_forgotten_after_an_hour),
         cmocka_unit_test(whoever_sends_nonsense_only_is_banned),
+        cmocka_unit_test(many_strangers_leave_room_for_more),
         cmocka_unit_test(persistent_sessions_are_few),
         cmocka_unit_test(ids_have_an_end),
         cmocka_unit_test(any_order_of_events_leaves_the_counts_right),
