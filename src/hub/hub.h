@@ -7,13 +7,17 @@
  * clients, series and statistics (what is shown), control and admin (the operator). hub.c wires
  * them to one event loop.
  *
- * This folder includes `base`, `nano`, `net` and `store`; core*.c only `base` and `nano`.
+ * Connections tells from the results which worker's connection is to be banned; the broker's plugin
+ * (folder `broker`) carries it out.
+ *
+ * This folder includes `base`, `nano`, `net`, `store` and `broker`; core*.c only `base` and `nano`.
  */
 #ifndef DPOW_HUB_HUB_H
 #define DPOW_HUB_HUB_H
 
 #include "base/error.h"
 #include "base/log.h"
+#include "hub/broker.h"
 #include "nano/difficulty.h"
 #include "net/url.h"
 
@@ -29,8 +33,9 @@ struct hub_options {
     struct listen_address mqtt_ws_listen; /**< Own broker: MQTT over WebSocket. */
     struct listen_address metrics_listen; /**< GET /metrics for anybody; an empty host for none. */
     const struct network *network;
-    uint64_t base_difficulty; /**< 0: the network's send threshold. */
-    double max_multiplier;    /**< 1 to 1e6. */
+    uint64_t base_difficulty;           /**< 0: the network's send threshold. */
+    double max_multiplier;              /**< 1 to 1e6. */
+    struct broker_limits broker_limits; /**< Own broker. */
 };
 
 /**
