@@ -147,11 +147,13 @@ static bool write_passwords(const char *directory, const char *server_password, 
     return broker_file_write(directory, "passwords", text, error);
 }
 
-/* Mosquitto's limits on size are for all users at once, so they leave room for the statistics. */
+/* Mosquitto's limits on size are for all users at once, so they leave room for the statistics.
+ * Sessions are kept over restarts: the original's workers subscribe once in their life, and come
+ * back to what the broker remembers (dpow.md 8.5). Nothing is queued for them, as all is QoS 0. */
 static bool write_configuration(const char *directory, const struct broker_endpoints *endpoints,
                                 struct error *error)
 {
-    char text[4 * BROKER_PATH_SIZE];
+    char text[5 * BROKER_PATH_SIZE];
     const struct passwd *self = getpwuid(geteuid());
     (void)snprintf(text, sizeof text,
                    "listener %u %s\n"
@@ -163,7 +165,9 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    "allow_anonymous false\n"
                    "password_file %s/passwords\n"
                    "acl_file %s/acl\n"
-                   "persistence false\n"
+                   "persistence true\n"
+                   "persistence_location %s/\n"
+                   "autosave_interval 60\n"
                    "retain_available false\n"
                    "max_packet_size 262144\n"
                    "max_inflight_messages 20\n"
@@ -178,8 +182,8 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    "log_type warning\n"
                    "%s%s\n",
                    endpoints->mqtt.port, endpoints->mqtt.host, endpoints->websocket.port,
-                   endpoints->websocket.host, directory, directory, self != NULL ? "user " : "",
-                   self != NULL ? self->pw_name : "");
+                   endpoints->websocket.host, directory, directory, directory,
+                   self != NULL ? "user " : "", self != NULL ? self->pw_name : "");
     return broker_file_write(directory, "mosquitto.conf", text, error);
 }
 
