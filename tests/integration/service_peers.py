@@ -1,4 +1,4 @@
-"""Services that speak to a hub by POST and by WebSocket: text in, text out, nothing interpreted."""
+"""Services that speak to a hub by POST and by WebSocket: text in, text out, as it is."""
 
 import asyncio
 import contextlib

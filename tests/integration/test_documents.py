@@ -1,4 +1,4 @@
-"""The documents' examples do what the documents say; an example of a new kind needs a test here."""
+"""The documents' examples do what the documents say; a new kind of example needs a test here."""
 
 import json
 import pathlib
@@ -140,8 +140,9 @@ def test_the_objects_in_the_text_are_json(text):
 def table_after(document, heading):
     """The rows of the table whose first header is as told."""
     text = (PROTOCOL / document).read_text()
-    body = re.search(rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M).group(1)
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in body.splitlines()]
+    head = rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\n"
+    rows = re.search(rf"{head}((?:\|.*\n)+)", text, re.M).group(1).splitlines()
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def test_the_service_protocols_errors_are_those_of_the_table_of_conformance():

@@ -47,8 +47,8 @@ class Nasty:
             lambda: "../../../etc/passwd", lambda: "$(reboot)", lambda: "#", lambda: "client/+",
             lambda: "A" * 63, lambda: "A" * 65, lambda: "g" * 64, lambda: "nano_" + "1" * 60,
             lambda: ACCOUNT[:-1] + "8", lambda: ACCOUNT + "\\u0000", lambda: "ffffffffffffffff",
-            lambda: "a" * self.random.choice([255, 256, 257, 1000]), lambda: "\\x", lambda: "\\u12",
-            lambda: "\n", lambda: "nan", lambda: "-inf", lambda: "1e309", lambda: "0x10"])()
+            lambda: "a" * self.random.choice([255, 256, 257, 1000]), lambda: "\\x",
+            lambda: "\\u12", lambda: "\n", lambda: "nan", lambda: "-inf", lambda: "1e309", lambda: "0x10"])()
 
     def number(self):
         return self.random.choice([
@@ -66,7 +66,8 @@ class Nasty:
             return self.random.choice(["null", "true", "false", "nul", "TRUE", "undefined", ""])
         deep = self.random.choice([1, 2, 14, 15, 16, 17, 200])
         if pick < 9:
-            return "[" * deep + self.value(depth + 1) + "]" * (deep + self.random.choice([0, 0, 1]))
+            closing = deep + self.random.choice([0, 0, 1])
+            return "[" * deep + self.value(depth + 1) + "]" * closing
         return '{"a":' * min(deep, 60) + self.value(depth + 1) + "}" * min(deep, 60)
 
     def proper_value(self):

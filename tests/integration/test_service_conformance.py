@@ -34,14 +34,6 @@ MAXIMUM, MULTIPLIER_1_5 = [f"{2 ** 64 - int(2.0 ** 60 / m):016x}" for m in (5, 1
 GOOD = ACCOUNT.removeprefix("nano_")
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    with running_hub(tmp_path_factory.mktemp("conformance")) as running:
-        running.add_service("service")
-        running.worker = Worker(running)
-        yield running
-        running.worker.close()
-
 def trickle(hub):
     """What a connection gets whose head goes on coming, byte by byte."""
     with socket.create_connection(("127.0.0.1", hub.port), timeout=0.25) as connection:
@@ -494,7 +486,8 @@ def test_the_65th_open_request_of_a_websocket_is_too_many(hub):
 
 def test_other_connections_are_not_counted(hub):
     async def run():
-        async with websockets.connect(url_of(hub)) as full, websockets.connect(url_of(hub)) as free:
+        async with websockets.connect(url_of(hub)) as full, \
+                websockets.connect(url_of(hub)) as free:
             for _ in range(64):
                 await full.send(request_text(hub, ignored_hash(), {"timeout": "30"}))
             await full.send(request_text(hub, solvable_hash()))
