@@ -195,16 +195,28 @@ static int on_tick(int event, void *data, void *context)
     return MOSQ_ERR_SUCCESS;
 }
 
+static bool read_number(const char *text, unsigned long most, unsigned *number)
+{
+    char *end = NULL;
+    const unsigned long read = text != NULL ? strtoul(text, &end, 10) : 0;
+    if (text == NULL || *end != '\0' || read < 1 || read > most)
+        return false;
+    *number = (unsigned)read;
+    return true;
+}
+
 static bool read_option(const struct mosquitto_opt *option, struct screen_options *options)
 {
     if (strcmp(option->key, "exempt_addresses") == 0)
         return address_list_parse(text_or_empty(option->value), &options->exempt);
-    if (strcmp(option->key, "max_connections_per_address") != 0 || option->value == NULL)
+    unsigned number;
+    if (strcmp(option->key, "max_connections_per_address") == 0)
+        return read_number(option->value, 65535, &options->connections_per_address);
+    if (strcmp(option->key, "max_messages_per_second") != 0 ||
+        !read_number(option->value, 1000000, &number))
         return false;
-    char *end;
-    const unsigned long number = strtoul(option->value, &end, 10);
-    options->connections_per_address = (unsigned)number;
-    return *end == '\0' && number >= 1 && number <= 65535;
+    options->messages = screen_message_limit(number);
+    return true;
 }
 
 static int complain(const char *text)

@@ -58,11 +58,16 @@ struct sweep {
     size_t count;
 };
 
+struct bucket_limit screen_message_limit(unsigned per_second)
+{
+    return (struct bucket_limit){.per_second = per_second, .burst = 4.0 * per_second};
+}
+
 struct screen_options screen_options_default(void)
 {
     return (struct screen_options){
         .connections_per_address = 64,
-        .messages = {.per_second = 50, .burst = 200},
+        .messages = screen_message_limit(SCREEN_MESSAGES_PER_SECOND),
         .sessions = {.per_second = 256.0 / 3600, .burst = 256},
         .connections_max = 32768,
     };

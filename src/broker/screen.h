@@ -23,6 +23,8 @@ enum {
     SCREEN_PACKET_MAX = 1024, /**< Bytes of topic and payload together (dpow.md 2.2). */
     SCREEN_MALFORMED_MAX = 100, /**< Malformed messages of a connection until it is banned. */
     SCREEN_MALFORMED_BAN_S = 600,
+    /** A worker of 100 GH/s finds 12,000 works of the receive class in a second. */
+    SCREEN_MESSAGES_PER_SECOND = 20000,
 };
 
 /** What is allowed. */
@@ -34,6 +36,9 @@ struct screen_options {
     size_t connections_max;
     uint8_t seed[TABLE_SEED_SIZE]; /**< Random: clients choose ids. */
 };
+
+/** The limit of a rate: four seconds of it may come at once. */
+struct bucket_limit screen_message_limit(unsigned per_second);
 
 /** The defaults of the documentation, with a seed of zeros. */
 struct screen_options screen_options_default(void);

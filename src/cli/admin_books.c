@@ -43,6 +43,17 @@ static const struct option_spec client_ban_options[] = {
     {.name = NULL},
 };
 
+static const struct option_spec connection_ban_options[] = {
+    {.name = "for",
+     .kind = OPTION_U64,
+     .argument = "SECONDS",
+     .minimum = 1,
+     .maximum = 604800,
+     .help = "How long.",
+     .fallback = "600"},
+    {.name = NULL},
+};
+
 static void write_argument(struct admin_request *request, const struct invocation *invocation,
                            size_t index, const char *member)
 {
@@ -120,6 +131,16 @@ static int run_client_ban(const struct invocation *invocation)
 static int run_client_unban(const struct invocation *invocation)
 {
     return run_client(invocation, "client unban", false);
+}
+
+static int run_connection_ban(const struct invocation *invocation)
+{
+    struct admin_request request;
+    admin_request_begin(&request, "connection ban");
+    write_argument(&request, invocation, 0, "connection");
+    json_key(&request.writer, "seconds");
+    json_write_u64(&request.writer, options_u64(invocation->options, "for"));
+    return admin_run(invocation, &request);
 }
 
 static int run_stats(const struct invocation *invocation)
@@ -227,6 +248,20 @@ const struct command command_client_unban = {
     .arguments_min = 1,
     .arguments_max = 1,
     .run = run_client_unban,
+};
+
+const struct command command_connection_ban = {
+    .name = "connection ban",
+    .summary = "End a worker's connection",
+    .synopsis = "CLIENT-ID [OPTIONS]",
+    .description = "Ends the connection of a client id, as the hub's log names it, and refuses the "
+                   "id; its address too, if it is the second ban from there. The hub must run, "
+                   "with its own broker.",
+    .examples = "dpow admin connection ban w-0123456789abcdef01234567 --for 3600",
+    .options = connection_ban_options,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .run = run_connection_ban,
 };
 
 const struct command command_audit = {

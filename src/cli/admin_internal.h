@@ -57,6 +57,7 @@ extern const struct command command_client_list;
 extern const struct command command_client_show;
 extern const struct command command_client_ban;
 extern const struct command command_client_unban;
+extern const struct command command_connection_ban;
 extern const struct command command_audit;
 extern const struct command command_check;
 extern const struct command command_stats;

@@ -19,6 +19,7 @@
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 struct invocation;
+struct invocation_source; /**< Where the options of a call come from; invoke.c knows it. */
 
 /** A command, or a group of subcommands: then its options are theirs too, and it has no run; or it
  * has one, for when no subcommand is named, and its options are for that alone. */
@@ -43,6 +44,7 @@ struct invocation {
     const char *const *arguments; /**< What is not an option, subcommand's words left out. */
     size_t argument_count;        /**< Within the command's limits. */
     struct log log;               /**< As --log and --log-level say; its part is the command. */
+    const struct invocation_source *source; /**< For command_reread(). */
 };
 
 /**
@@ -54,6 +56,13 @@ struct invocation {
  */
 int command_invoke(const struct command *const *commands, const struct command *command, int argc,
                    char **argv);
+
+/**
+ * Reads the options of a call once more: the same command line, the environment, and what the
+ * configuration file says now.
+ * @return owned by the caller (options_destroy()); NULL with the error filled
+ */
+struct options *command_reread(const struct invocation *invocation, struct error *error);
 
 /** Says on standard error, in one line, why the command failed. @return EXIT_FAILED */
 int command_fail(const struct invocation *invocation, const struct error *error);

@@ -60,6 +60,14 @@ static const struct option_spec hub_options[] = {
      .maximum = 65535,
      .help = "How many workers the own broker lets in from one IP address.",
      .fallback = "64"},
+    {.name = "messages-per-second",
+     .kind = OPTION_U64,
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 1000000,
+     .help = "How many messages a second the own broker takes from one worker; four times as many "
+             "at once.",
+     .fallback = "20000"},
     {.name = "exempt-addresses",
      .kind = OPTION_TEXT,
      .argument = "LIST",
@@ -82,8 +90,12 @@ static const struct option_spec hub_options[] = {
      .argument = "X",
      .low = 1,
      .high = 1e6,
-     .help = "The greatest multiplier a service may ask for.",
+     .help = "The greatest multiplier a service may ask for. Read again on SIGHUP.",
      .fallback = "5"},
+    {.name = "clamp",
+     .kind = OPTION_FLAG,
+     .help = "Answers a request for more with work for the greatest multiplier, and says so, "
+             "instead of an error. Read again on SIGHUP."},
     {.name = NULL},
 };
 
@@ -106,7 +118,7 @@ static bool read_difficulty(const struct options *options, struct hub_options *h
         return error_set(error, ERROR_INVALID,
                          "--base-difficulty must be 16 hexadecimal digits, not all of them 0");
     const uint64_t base = hub->base_difficulty != 0 ? hub->base_difficulty : hub->network->send;
-    if (!difficulty_from_multiplier(hub->max_multiplier, base, &maximum))
+    if (!difficulty_from_multiplier(hub->settings.max_multiplier, base, &maximum))
         return error_set(error, ERROR_INVALID,
                          "--max-multiplier: the base difficulty leaves no room for so much");
     return true;
@@ -135,7 +147,33 @@ static bool read_limits(const struct options *options, struct broker_limits *lim
                          ADDRESS_LIST_MAX);
     (void)snprintf(limits->exempt_addresses, sizeof limits->exempt_addresses, "%s", exempt);
     limits->connections_per_address = (unsigned)options_u64(options, "connections-per-address");
+    limits->messages_per_second = (unsigned)options_u64(options, "messages-per-second");
     return true;
+}
+
+static struct hub_settings read_settings(const struct options *options)
+{
+    return (struct hub_settings){
+        .max_multiplier = options_number(options, "max-multiplier"),
+        .clamp = options_flag(options, "clamp"),
+    };
+}
+
+/* The base difficulty stays as it was at the start; a multiplier must have room above it still. */
+static bool reread(void *context, struct hub_settings *settings, struct error *error)
+{
+    const struct invocation *invocation = context;
+    struct hub_options hub = {.network =
+                                  network_find(options_text(invocation->options, "network"))};
+    struct options *options = command_reread(invocation, error);
+    if (options == NULL)
+        return false;
+    hub.settings = read_settings(options);
+    const bool good = read_difficulty(invocation->options, &hub, error);
+    if (good)
+        *settings = hub.settings;
+    options_destroy(options);
+    return good;
 }
 
 static bool read_options(const struct options *options, struct hub_options *hub,
@@ -144,7 +182,7 @@ static bool read_options(const struct options *options, struct hub_options *hub,
     hub->store_url = options_text(options, "store");
     hub->broker_url = options_text(options, "broker");
     hub->network = network_find(options_text(options, "network"));
-    hub->max_multiplier = options_number(options, "max-multiplier");
+    hub->settings = read_settings(options);
     return read_listen(options, "listen", &hub->listen, error) && read_tls(options, hub, error) &&
            read_listen(options, "mqtt-listen", &hub->mqtt_listen, error) &&
            read_listen(options, "mqtt-ws-listen", &hub->mqtt_ws_listen, error) &&
@@ -163,6 +201,8 @@ static int run(const struct invocation *invocation)
         !state_directory_find(options_text(invocation->options, "data-dir"), directory, &error))
         return command_misused(invocation, "%s", error.text);
     hub.data_directory = directory;
+    hub.reread = reread;
+    hub.reread_context = (void *)invocation;
     if (!hub_run(&hub, &invocation->log, &interrupted, &error))
         return command_fail(invocation, &error);
     return interrupted ? EXIT_INTERRUPTED : EXIT_DONE;

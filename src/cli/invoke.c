@@ -72,15 +72,41 @@ static bool read_other_sources(struct options *options, const struct command *co
     return path == NULL || config_read(options, path, commands, command, error);
 }
 
-static int run_checked(const char *name, const struct command *group, const struct command *command,
+/* What the options of a call are read from. */
+struct invocation_source {
+    const struct option_spec *const *tables;
+    const struct command *const *commands;
+    const struct command *group;
+    const struct command *command;
+    int argc;
+    char **argv;
+};
+
+struct options *command_reread(const struct invocation *invocation, struct error *error)
+{
+    const struct invocation_source *source = invocation->source;
+    struct arguments arguments;
+    struct options *options = options_create(source->tables, error);
+    if (options == NULL)
+        return NULL;
+    if (arguments_read(options, source->argc, source->argv, false, &arguments, error) &&
+        read_other_sources(options, source->commands, source->group, error))
+        return options;
+    options_destroy(options);
+    return NULL;
+}
+
+static int run_checked(const char *name, const struct invocation_source *source,
                        const struct options *options, const struct arguments *arguments)
 {
+    const struct command *command = source->command;
     const struct invocation invocation = {
+        .source = source,
         .name = name,
         .options = options,
         .arguments = arguments->list,
         .argument_count = arguments->count,
-        .log = make_log(options, group->name),
+        .log = make_log(options, source->group->name),
     };
     if (arguments->count < command->arguments_min)
         return command_misused(&invocation, "an argument is missing");
@@ -103,19 +129,18 @@ static int print_asked(const char *name, const struct command *command,
     return EXIT_FAILED;
 }
 
-static int read_and_run(const char *name, const struct command *const *commands,
-                        const struct command *group, const struct command *command,
-                        struct options *options, int argc, char **argv)
+static int read_and_run(const char *name, const struct invocation_source *source,
+                        struct options *options)
 {
     struct error error;
     struct arguments arguments;
-    if (!arguments_read(options, argc, argv, false, &arguments, &error))
+    if (!arguments_read(options, source->argc, source->argv, false, &arguments, &error))
         return report_misuse(name, error.text);
     if (arguments.help || arguments.version)
-        return print_asked(name, command, options, &arguments);
-    if (!read_other_sources(options, commands, group, &error))
+        return print_asked(name, source->command, options, &arguments);
+    if (!read_other_sources(options, source->commands, source->group, &error))
         return report_misuse(name, error.text);
-    return run_checked(name, group, command, options, &arguments);
+    return run_checked(name, source, options, &arguments);
 }
 
 /* Runs a command, or a subcommand of a group, with the words of its name taken out of argv. */
@@ -136,7 +161,8 @@ static int run_command(const char *name, const struct command *const *commands,
         report_problem(name, error.text);
         return EXIT_FAILED;
     }
-    const int status = read_and_run(name, commands, group, command, options, argc, argv);
+    const struct invocation_source source = {tables, commands, group, command, argc, argv};
+    const int status = read_and_run(name, &source, options);
     options_destroy(options);
     return status;
 }

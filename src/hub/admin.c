@@ -28,6 +28,7 @@ static const struct {
     {"client show", admin_client_show},
     {"client ban", admin_client_ban},
     {"client unban", admin_client_unban},
+    {"connection ban", admin_connection_ban},
     {"audit", admin_audit},
     {"check", admin_check},
     {"stats", admin_stats},

@@ -35,6 +35,9 @@ struct admin_options {
     void (*service_changed)(void *context, enum admin_change change, struct service *service);
     /** A worker's account has been banned, or its ban has ended. */
     void (*client_changed)(void *context, const struct client_record *client);
+    /** Ends a worker's connection and refuses its client id for so long. False if it cannot be: the
+     *  hub or its broker does not run, or the broker is not its own. NULL: there is no hub. */
+    bool (*ban_connection)(void *context, struct slice client_id, unsigned seconds);
     /** The pool's statistics as JSON, to be freed by the caller; NULL when out of memory. */
     char *(*statistics)(void *context, size_t *length);
     void *context;

@@ -249,6 +249,44 @@ void admin_client_unban(struct admin_call *call)
         submit_client(call);
 }
 
+static void on_noted(void *context, struct store_op *op)
+{
+    struct admin_call *call = context;
+    char data[512];
+    struct json_writer writer;
+    (void)op;
+    if (!admin_stored(call, ""))
+        return;
+    admin_begin_result(&writer, data, sizeof data);
+    json_begin_object(&writer);
+    json_key(&writer, "connection");
+    json_write_text(&writer, call->connection);
+    json_end_object(&writer);
+    admin_end_result(call, &writer);
+}
+
+/* The broker forgets bans when it ends, so the store keeps only that it was commanded. */
+void admin_connection_ban(struct admin_call *call)
+{
+    int64_t seconds;
+    if (!admin_text(call, "connection", call->connection, sizeof call->connection) ||
+        call->connection[0] == '\0') {
+        admin_fail(call, "connection: must be a client id of 1 to %zu characters, or its label",
+                   sizeof call->connection - 1);
+        return;
+    }
+    if (!admin_number(call, "seconds", 1, BROKER_BAN_MAX_S, CONNECTION_BAN_S, &seconds))
+        return;
+    if (call->options.ban_connection == NULL ||
+        !call->options.ban_connection(call->options.context, slice_of(call->connection),
+                                      (unsigned)seconds)) {
+        admin_fail(call, "a connection can be banned only while the hub runs with its own broker");
+        return;
+    }
+    call->op.kind = STORE_NOTE;
+    admin_submit(call, true, on_noted);
+}
+
 static void write_audit(void *context, const struct audit_record *record)
 {
     struct admin_call *call = context;

@@ -5,12 +5,15 @@
 #define DPOW_HUB_ADMIN_INTERNAL_H
 
 #include "base/json.h"
+#include "broker/plugin.h"
+#include "broker/screen.h"
 #include "hub/admin.h"
 #include "hub/credential.h"
 
 enum {
     ADMIN_ANSWER_SIZE = 8192, /**< Room for the answer about one service. */
-    ADMIN_ROWS_MAX = 10000,   /**< Rows of a list. */
+    CONNECTION_BAN_S = 600,
+    ADMIN_ROWS_MAX = 10000, /**< Rows of a list. */
     ADMIN_ROWS_DEFAULT = 100,
     ADMIN_ROW_ROOM = 6 * (STORE_COMMAND_SIZE + STORE_ACTOR_SIZE) + 256,
 };
@@ -26,8 +29,9 @@ struct admin_call {
     struct service_record record; /**< ADD, EDIT, and by name whom the command is about. */
     char key[CREDENTIAL_KEY_SIZE];
     struct account account;
-    bool found; /**< READ_CLIENTS: there was one. */
-    char *list; /**< Owned: a long answer, while it is written. */
+    char connection[SCREEN_ID_MAX + 1]; /**< A client id, or its label. */
+    bool found;                         /**< READ_CLIENTS: there was one. */
+    char *list;                         /**< Owned: a long answer, while it is written. */
     size_t list_size;
     struct json_writer writer;
 };
@@ -75,6 +79,7 @@ void admin_client_list(struct admin_call *call);
 void admin_client_show(struct admin_call *call);
 void admin_client_ban(struct admin_call *call);
 void admin_client_unban(struct admin_call *call);
+void admin_connection_ban(struct admin_call *call);
 void admin_audit(struct admin_call *call);
 void admin_check(struct admin_call *call);
 void admin_stats(struct admin_call *call);

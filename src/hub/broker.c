@@ -23,6 +23,7 @@ enum {
     KILL_MS = 3000, /* For the broker to end by itself when asked. */
     LINE_SIZE = 256,
     CONNECTIONS_PER_ADDRESS = 64,
+    MESSAGES_PER_SECOND = 20000,
 };
 
 /* One running Mosquitto and the pipe of its log; freed when both handles have closed. */
@@ -341,6 +342,8 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     broker->limits = options->limits;
     if (broker->limits.connections_per_address == 0)
         broker->limits.connections_per_address = CONNECTIONS_PER_ADDRESS;
+    if (broker->limits.messages_per_second == 0)
+        broker->limits.messages_per_second = MESSAGES_PER_SECOND;
     broker->on_unusable = options->on_unusable;
     broker->context = options->context;
     broker->restart_ms = RESTART_FIRST_MS;

@@ -27,6 +27,7 @@ enum { BROKER_EXEMPT_SIZE = 800 };
 /** What the plugin allows workers (operation.md, "Limits on workers"). All zeros is the default. */
 struct broker_limits {
     unsigned connections_per_address;          /**< At most 65,535; 0: 64. */
+    unsigned messages_per_second;              /**< Of a connection, at most 10^6; 0: 20,000. */
     char exempt_addresses[BROKER_EXEMPT_SIZE]; /**< IP addresses with commas between. */
 };
 

@@ -173,6 +173,7 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    "acl_file %s/acl\n"
                    "plugin %s/" PLUGIN_NAME "\n"
                    "plugin_opt_max_connections_per_address %u\n"
+                   "plugin_opt_max_messages_per_second %u\n"
                    "%s%s%s"
                    "persistence true\n"
                    "persistence_location %s/\n"
@@ -192,7 +193,7 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    "%s%s\n",
                    endpoints->mqtt.port, endpoints->mqtt.host, endpoints->websocket.port,
                    endpoints->websocket.host, directory, directory, directory,
-                   limits->connections_per_address,
+                   limits->connections_per_address, limits->messages_per_second,
                    exempt[0] != '\0' ? "plugin_opt_exempt_addresses " : "", exempt,
                    exempt[0] != '\0' ? "\n" : "", directory, self != NULL ? "user " : "",
                    self != NULL ? self->pw_name : "");

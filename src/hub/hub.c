@@ -230,19 +230,56 @@ static void begin_stop(struct hub *hub)
         close_all(hub);
 }
 
-static void reload(struct hub *hub)
+static uint64_t base_difficulty(const struct hub_options *options)
+{
+    return options->base_difficulty != 0 ? options->base_difficulty : options->network->send;
+}
+
+static struct service_limits service_limits(const struct hub *hub)
+{
+    return (struct service_limits){
+        .network = hub->options->network,
+        .base = base_difficulty(hub->options),
+        .max_multiplier = hub->settings.max_multiplier,
+        .clamp = hub->settings.clamp,
+    };
+}
+
+static void reload_settings(struct hub *hub)
 {
     struct error error;
-    if (hub->tls == NULL)
-        log_write(&hub->log, LOG_INFO, "SIGHUP: the configuration is read at the start only");
-    else if (tls_server_reload(hub->tls, &error))
+    struct hub_settings settings;
+    if (!hub->options->reread(hub->options->reread_context, &settings, &error)) {
+        log_write(&hub->log, LOG_ERROR, "SIGHUP: the settings stay as they were: %s", error.text);
+        return;
+    }
+    hub->settings = settings;
+    const struct service_limits limits = service_limits(hub);
+    service_api_set_limits(hub->api, &limits);
+    log_write(
+        &hub->log, LOG_INFO,
+        "SIGHUP: max-multiplier is %.15g, clamp is %s; other options hold from the next start",
+        settings.max_multiplier, settings.clamp ? "on" : "off");
+}
+
+static void reload_certificate(struct hub *hub)
+{
+    struct error error;
+    if (tls_server_reload(hub->tls, &error))
         log_write(&hub->log, LOG_INFO,
-                  "SIGHUP: new connections get the TLS certificate that %s "
-                  "holds now",
+                  "SIGHUP: new connections get the TLS certificate that %s holds now",
                   hub->options->tls_certificate);
     else
         log_write(&hub->log, LOG_ERROR, "SIGHUP: the TLS certificate stays as it was: %s",
                   error.text);
+}
+
+static void reload(struct hub *hub)
+{
+    if (hub->api != NULL)
+        reload_settings(hub);
+    if (hub->tls != NULL)
+        reload_certificate(hub);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -327,11 +364,6 @@ static bool load_service(void *context, const struct service_record *record)
 {
     struct hub *hub = context;
     return services_add(hub->services, record, &hub->error);
-}
-
-static uint64_t base_difficulty(const struct hub_options *options)
-{
-    return options->base_difficulty != 0 ? options->base_difficulty : options->network->send;
 }
 
 static void measure(void *context, const struct service_measure *measure)
@@ -536,6 +568,12 @@ static void on_client_changed(void *context, const struct client_record *client)
         log_write(&hub->log, LOG_WARNING, "no room to ban another account before a restart");
 }
 
+static bool ban_connection(void *context, struct slice client_id, unsigned seconds)
+{
+    struct hub *hub = context;
+    return hub->link != NULL && worker_link_ban(hub->link, client_id, seconds);
+}
+
 static char *write_statistics(void *context, size_t *length)
 {
     struct hub *hub = context;
@@ -583,6 +621,7 @@ static bool open_doors(struct hub *hub)
         .submit = submit_for_admin,
         .service_changed = on_service_changed,
         .client_changed = on_client_changed,
+        .ban_connection = ban_connection,
         .statistics = write_statistics,
         .context = hub,
     };
@@ -590,12 +629,7 @@ static bool open_doors(struct hub *hub)
         &(struct service_api_options){
             .core = hub->core,
             .services = hub->services,
-            .limits =
-                {
-                    .network = options->network,
-                    .base = base_difficulty(options),
-                    .max_multiplier = options->max_multiplier,
-                },
+            .limits = service_limits(hub),
             .loop = &hub->loop,
             .log = &hub->log,
             .act = act,
@@ -642,6 +676,7 @@ bool hub_run(const struct hub_options *options, const struct log *log, bool *int
         return error_set(error, ERROR_MEMORY, "no memory for the hub");
     }
     hub->options = options;
+    hub->settings = options->settings;
     hub->log = log_for_part(log, "hub");
     (void)snprintf(hub->broker_reason, sizeof hub->broker_reason, "broker: not connected yet");
     (void)signal(SIGPIPE, SIG_IGN);

@@ -21,6 +21,12 @@
 #include "nano/difficulty.h"
 #include "net/url.h"
 
+/** What an operator can change while the hub runs (SIGHUP). */
+struct hub_settings {
+    double max_multiplier; /**< 1 to 1e6. */
+    bool clamp; /**< Requests above it get the most that is allowed instead of an error. */
+};
+
 /** Everything an operator can choose. Texts are borrowed for the hub's life. */
 struct hub_options {
     const char *data_directory;           /**< Created with mode 0700 if it is missing. */
@@ -34,7 +40,10 @@ struct hub_options {
     struct listen_address metrics_listen; /**< GET /metrics for anybody; an empty host for none. */
     const struct network *network;
     uint64_t base_difficulty;           /**< 0: the network's send threshold. */
-    double max_multiplier;              /**< 1 to 1e6. */
+    struct hub_settings settings;
+    /** Reads the settings once more; false with the error filled leaves them as they are. */
+    bool (*reread)(void *context, struct hub_settings *settings, struct error *error);
+    void *reread_context;
     struct broker_limits broker_limits; /**< Own broker. */
 };
 

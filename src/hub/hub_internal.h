@@ -28,6 +28,7 @@ enum hub_phase {
 /** Everything the event-loop thread owns. */
 struct hub {
     const struct hub_options *options;
+    struct hub_settings settings;
     struct log log;
     enum hub_phase phase;
     struct error error; /**< Why the hub ended, if not by a signal. */

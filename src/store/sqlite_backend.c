@@ -65,6 +65,8 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_FRONTIER_IMPORT:
     case STORE_SERIES:
         return sqlite_apply_book(backend, op, error);
+    case STORE_NOTE:
+        return true;
     case STORE_READ_BALANCE:
         return sqlite_read_balance(backend, op, error);
     case STORE_READ_CREDITS:

@@ -56,6 +56,8 @@ enum store_op_kind {
     STORE_FRONTIER_IMPORT,
     /** Writes the present state of a period of a time series. */
     STORE_SERIES,
+    /** Writes nothing but its entry in the audit log. */
+    STORE_NOTE,
     /** Read; visit is called on the store's thread. */
     STORE_READ_CREDITS,
     STORE_READ_CLIENTS,

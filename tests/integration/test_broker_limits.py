@@ -163,7 +163,8 @@ def test_what_is_dropped_is_counted(hub):
     observer.close()
 
 
-def test_a_flood_is_cut_to_the_rate_and_others_are_not_touched(hub):
+def test_a_flood_is_cut_to_the_rate_and_others_are_not_touched(tmp_path):
+    hub = Hub(tmp_path, "--messages-per-second", "50").start()
     observer = dashboard(hub, "result/#")
     flooder = Worker(hub, "w-flood")
     other = Worker(hub, "w-other")
@@ -182,6 +183,7 @@ def test_a_flood_is_cut_to_the_rate_and_others_are_not_touched(hub):
     assert not flooder.ended.is_set()
     for client in (observer, flooder, other):
         client.close()
+    assert hub.stop() == 0
 
 
 def test_only_the_hub_may_write_and_read_what_is_its_own(service):

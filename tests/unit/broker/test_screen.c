@@ -18,6 +18,7 @@ static char handles[2048];
 static struct screen *make(unsigned per_address)
 {
     struct screen_options options = screen_options_default();
+    options.messages = screen_message_limit(50);
     options.connections_per_address = per_address;
     assert_true(address_list_parse(slice_of("127.0.0.1,::1"), &options.exempt));
     struct screen *screen = screen_create(&options);
