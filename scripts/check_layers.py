@@ -14,8 +14,9 @@ ALLOWED = {
     "nano": {"base"},
     "engine": {"base", "nano"},
     "net": {"base", "nano"},
+    "node": {"base", "nano", "net"},
     "store": {"base", "nano"},
-    "hub": {"base", "nano", "net", "store"},
+    "hub": {"base", "nano", "net", "node", "store"},
     "worker": {"base", "nano", "engine", "net"},
     "workserver": {"base", "nano", "engine", "net"},
     "cli": {"base", "nano", "engine", "net", "store", "hub", "worker", "workserver"},
@@ -24,6 +25,7 @@ ALLOWED = {
 # State machines without I/O: no adapter, no socket, no clock, no thread.
 CORES = [
     re.compile(r"hub/(core|dispatch)[^/]*\.[ch]"),
+    re.compile(r"node/(block_message|frontiers_reply)\.[ch]"),
     re.compile(r"worker/worker_core[^/]*\.[ch]"),
     re.compile(r"workserver/(queue_core|work_memory|rpc)[^/]*\.[ch]"),
 ]

@@ -98,6 +98,7 @@ static const char *read_service(const struct json_object *object, struct service
     record->keys[0].expires_ms = STORE_FOREVER_MS;
     record->created_ms = clock_wall_ms();
     record->is_public = is_public.type == JSON_TRUE;
+    record->precache = precache_policy_default();
     if (!read_text(object, "name", record->name, sizeof record->name) ||
         !service_name_valid(slice_of(record->name)))
         return "name: a service's name has 1 to 64 characters of A-Z a-z 0-9 . _ -";

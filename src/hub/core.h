@@ -280,7 +280,7 @@ struct hub_block {
 /** The node says that a block is confirmed; any order, more than once, some never (dpow.md 5). */
 void hub_core_confirmed(struct hub_core *core, uint64_t now_us, const struct hub_block *block);
 
-/** The node says what an account's head is; zeros if it has no block. */
+/** The node says what an account's head is; zeros, if it has no block, change nothing. */
 void hub_core_frontier(struct hub_core *core, uint64_t now_us, const struct account *account,
                        const struct root *frontier);
 

@@ -87,6 +87,8 @@ static void act(void *context)
             ledger_submit(hub->ledger, action);
             break;
         case HUB_ASK_FRONTIER:
+            if (hub->watch != NULL)
+                block_watch_ask(hub->watch, &action->ask_frontier);
             break;
         }
     }
@@ -249,6 +251,8 @@ static void close_all(struct hub *hub)
     if (hub->phase == HUB_CLOSING)
         return;
     hub->phase = HUB_CLOSING;
+    block_watch_close(hub->watch);
+    hub->watch = NULL;
     if (hub->ledger != NULL) {
         hub_core_abort(hub->core);
         act(hub);
@@ -345,6 +349,7 @@ static bool open_books(struct hub *hub)
             .services = hub->services,
             .waiters_max = core_options.waiters_max,
             .works_max = core_options.entries_max,
+            .precache = hub->options->precache,
             .loop = &hub->loop,
             .log = &hub->log,
             .act = act,
@@ -398,6 +403,26 @@ static bool open_broker(struct hub *hub)
     }
     hub->link = worker_link_create(&link, &hub->error);
     return hub->link != NULL;
+}
+
+static bool open_watch(struct hub *hub)
+{
+    const struct hub_options *options = hub->options;
+    hub->watch = block_watch_create(
+        &(struct block_watch_options){
+            .core = hub->core,
+            .loop = &hub->loop,
+            .log = &hub->log,
+            .websocket_url = options->node_ws_url,
+            .rpc_url = options->node_rpc_url,
+            .allowed = options->block_allow,
+            .allowed_count = options->block_allow_count,
+            .secret = options->block_secret,
+            .act = act,
+            .context = hub,
+        },
+        &hub->error);
+    return hub->watch != NULL;
 }
 
 static bool submit_for_admin(void *context, struct store_op *op,
@@ -480,7 +505,7 @@ bool hub_run(const struct hub_options *options, const struct log *log, bool *int
     (void)signal(SIGXFSZ,
                  SIG_IGN); /* a file at its limit is an error like a full disk, not an end */
     start_timers(hub);
-    if (open_books(hub) && open_broker(hub) && open_doors(hub))
+    if (open_books(hub) && open_broker(hub) && open_watch(hub) && open_doors(hub))
         arm_core_timer(hub); /* for the works that were restored, and will expire */
     else
         fail(hub);

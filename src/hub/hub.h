@@ -3,10 +3,11 @@
  *
  * Start here, then core.h: the life of a request as a state machine without I/O. Around it, one
  * file an adapter: service_api (POST and WebSocket; with service_request, services, credential,
- * answer), worker_link (MQTT), broker (the hub's own Mosquitto), ledger (the store), statistics and
- * health (what is shown), control and admin (the operator). hub.c wires them to one event loop.
+ * answer), worker_link (MQTT), broker (the hub's own Mosquitto), block_watch (a Nano node), ledger
+ * (the store), statistics and health (what is shown), control and admin (the operator). hub.c wires
+ * them to one event loop.
  *
- * This folder includes `base`, `nano`, `net` and `store`; core*.c only `base` and `nano`.
+ * This folder includes `base`, `nano`, `net`, `node` and `store`; core*.c only `base` and `nano`.
  */
 #ifndef DPOW_HUB_HUB_H
 #define DPOW_HUB_HUB_H
@@ -15,6 +16,8 @@
 #include "base/log.h"
 #include "nano/difficulty.h"
 #include "net/url.h"
+
+enum { HUB_BLOCK_ALLOW_MAX = 16 };
 
 /** Everything an operator can choose. Texts are borrowed for the hub's life. */
 struct hub_options {
@@ -27,6 +30,12 @@ struct hub_options {
     const struct network *network;
     uint64_t base_difficulty; /**< 0: the network's send threshold. */
     double max_multiplier;    /**< 1 to 1e6. */
+    bool precache;            /**< false: nothing is made ahead, whatever services may have. */
+    const char *node_ws_url;  /**< A Nano node's WebSocket; NULL: none. */
+    const char *node_rpc_url; /**< A Nano node's RPC; NULL: none. */
+    const char *block_allow[HUB_BLOCK_ALLOW_MAX]; /**< Who may call back; none: this machine. */
+    size_t block_allow_count;
+    const char *block_secret; /**< The end of the callback's path for all others; NULL: none. */
 };
 
 /**

@@ -4,6 +4,7 @@
 #ifndef DPOW_HUB_HUB_INTERNAL_H
 #define DPOW_HUB_HUB_INTERNAL_H
 
+#include "hub/block_watch.h"
 #include "hub/broker.h"
 #include "hub/control.h"
 #include "hub/core.h"
@@ -50,6 +51,7 @@ struct hub {
     struct http_server *http;
     struct broker *broker; /**< NULL with an external one. */
     struct worker_link *link;
+    struct block_watch *watch;
     struct control *control;
     char store_reason[200];  /**< Why commits fail; empty while they work. */
     char broker_reason[200]; /**< Why there is no broker; empty while there is. */

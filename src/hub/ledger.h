@@ -23,6 +23,7 @@ struct ledger_options {
     struct services *services; /**< Their counters follow what is durable. */
     size_t waiters_max;
     size_t works_max; /**< So many works are restored at the start. */
+    bool precache;    /**< false: no service may have work made ahead, whatever its record says. */
     uv_loop_t *loop;
     const struct log *log;
     /** Carries out the core's actions; called after every event the ledger puts into the core. */
