@@ -143,12 +143,15 @@ static bool take_secret(struct block_watch *watch, const char *secret, struct er
     return true;
 }
 
-static bool read_url(const char *text, const char *option, struct url *url, struct error *error)
+static bool read_url(const char *text, const char *option, const char *scheme, struct url *url,
+                     struct error *error)
 {
     struct error reason;
-    if (url_parse(text, url, &reason))
-        return true;
-    return error_set(error, ERROR_INVALID, "%s: %s", option, reason.text);
+    if (!url_parse(text, url, &reason))
+        return error_set(error, ERROR_INVALID, "%s: %s", option, reason.text);
+    if (strcmp(url->scheme, scheme) != 0)
+        return error_set(error, ERROR_INVALID, "%s: the URL must begin with %s://", option, scheme);
+    return true;
 }
 
 static bool open_rpc(struct block_watch *watch, const char *text, struct error *error)
@@ -156,7 +159,7 @@ static bool open_rpc(struct block_watch *watch, const char *text, struct error *
     struct url url;
     if (text == NULL)
         return true;
-    if (!read_url(text, "node-rpc", &url, error))
+    if (!read_url(text, "node-rpc", "http", &url, error))
         return false;
     watch->rpc = node_rpc_create(watch->options.loop,
                                  &(struct node_rpc_options){
@@ -178,7 +181,7 @@ static bool open_websocket(struct block_watch *watch, const char *text, struct e
     struct url url;
     if (text == NULL)
         return true;
-    if (!read_url(text, "node-ws", &url, error))
+    if (!read_url(text, "node-ws", "ws", &url, error))
         return false;
     watch->confirmations = confirmations_create(watch->options.loop,
                                                 &(struct confirmations_options){

@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TRIES_MAX = 4, /* Of one question that the node refuses or answers with garbage. */
-    RESPONSE_MAX = 65536,
-};
+enum { RESPONSE_MAX = 65536 };
 
 enum rpc_state { RPC_IDLE, RPC_CALLING, RPC_PAUSED, RPC_CLOSING };
 
@@ -29,10 +26,9 @@ struct node_rpc {
     size_t first;
     size_t waiting;
     struct table *queued; /* The accounts in the queue; the values mean nothing. */
-    struct frontier_question batch[FRONTIERS_MAX]; /* CALLING and PAUSED: what is asked. */
+    struct frontier_question batch[FRONTIERS_MAX]; /* CALLING: what is asked. */
     bool outdated[FRONTIERS_MAX];
     size_t batch_count;
-    unsigned tries; /* Of the batch, those in vain. */
     uint64_t pause_ms;
     struct node_rpc_stats stats;
 };
@@ -112,8 +108,6 @@ static void begin_soon(struct node_rpc *rpc)
 
 void node_rpc_outdate(struct node_rpc *rpc, const struct account *account)
 {
-    if (rpc->state != RPC_CALLING)
-        return;
     for (size_t i = 0; i < rpc->batch_count; i++)
         if (memcmp(rpc->batch[i].account.key, account->key, sizeof account->key) == 0)
             rpc->outdated[i] = true;
@@ -140,12 +134,11 @@ bool node_rpc_ask(struct node_rpc *rpc, const struct account *account)
     return taken;
 }
 
-/* The batch has ended: what has become old meanwhile waits again. */
+/* The batch is answered: what has become old meanwhile waits again. */
 static void end_batch(struct node_rpc *rpc)
 {
     const size_t count = rpc->batch_count;
     rpc->batch_count = 0;
-    rpc->tries = 0;
     rpc->state = RPC_IDLE;
     for (size_t i = 0; i < count; i++)
         if (rpc->outdated[i])
@@ -172,8 +165,13 @@ static void tell_batch(struct node_rpc *rpc)
     }
 }
 
+/* The batch goes behind what else waits: if it is one account that the node cannot bear, the others
+ * get their turn. */
 static void pause_after_failure(struct node_rpc *rpc, const char *reason)
 {
+    for (size_t i = 0; i < rpc->batch_count; i++)
+        (void)enqueue(rpc, &rpc->batch[i].account);
+    rpc->batch_count = 0;
     if (!rpc->stats.failing)
         log_write(&rpc->log, LOG_WARNING, "the node's RPC does not answer: %s", reason);
     rpc->stats.failing = true;
@@ -198,7 +196,6 @@ static void on_response(void *context, int status, struct slice body)
     const char *wrong = status != 200 ? "its status is not 200"
                                       : frontiers_read(body, rpc->batch, rpc->batch_count);
     if (wrong != NULL) {
-        rpc->tries++;
         pause_after_failure(rpc, wrong);
         return;
     }
@@ -239,19 +236,12 @@ static void call(struct node_rpc *rpc)
 static void on_timer(uv_timer_t *timer)
 {
     struct node_rpc *rpc = timer->data;
-    if (rpc->state == RPC_PAUSED && rpc->tries >= TRIES_MAX) {
-        rpc->stats.unanswered += rpc->batch_count;
-        memset(rpc->outdated, 0, sizeof rpc->outdated);
-        end_batch(rpc);
-        return;
-    }
-    if (rpc->state == RPC_IDLE) {
-        while (rpc->waiting > 0 && rpc->batch_count < FRONTIERS_MAX)
-            rpc->batch[rpc->batch_count++].account = dequeue(rpc);
-        if (rpc->batch_count == 0)
-            return;
-    }
-    call(rpc);
+    while (rpc->waiting > 0 && rpc->batch_count < FRONTIERS_MAX)
+        rpc->batch[rpc->batch_count++].account = dequeue(rpc);
+    if (rpc->batch_count > 0)
+        call(rpc);
+    else
+        rpc->state = RPC_IDLE;
 }
 
 void node_rpc_stats(const struct node_rpc *rpc, struct node_rpc_stats *stats)

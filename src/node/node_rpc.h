@@ -2,9 +2,9 @@
  * node_rpc: asks a node's RPC where the chains of accounts are (`accounts_frontiers`, nano.md 4).
  *
  * Accounts wait in a queue of bounded length, each once; one call is under way at a time, for up to
- * FRONTIERS_MAX of them. A call that fails is repeated after a pause that doubles, as long as the
- * node cannot be reached; one that the node refuses or answers with garbage is given up after a few
- * tries. All functions belong to the loop's thread; the process ignores SIGPIPE.
+ * FRONTIERS_MAX of them. After a call that fails its accounts wait again, behind the others, and
+ * nothing is asked for a pause that doubles each time. All functions belong to the loop's thread;
+ * the process ignores SIGPIPE.
  *
  *     IDLE ──asked──► CALLING ──answer──► IDLE, or CALLING for the next ones
  *                        │  ▲
@@ -44,7 +44,7 @@ struct node_rpc_stats {
     uint64_t calls;      /**< Begun. */
     uint64_t failures;   /**< Ended without an answer that can be understood. */
     uint64_t answered;   /**< Accounts whose frontier was told. */
-    uint64_t unanswered; /**< Accounts of which the node said nothing, or that were given up. */
+    uint64_t unanswered; /**< Accounts of which the node said nothing. */
     uint64_t refused;    /**< Accounts not taken because the queue was full. */
     size_t waiting;      /**< Accounts in the queue. */
     bool failing;        /**< The last call failed. */

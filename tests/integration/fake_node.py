@@ -78,7 +78,7 @@ class Chain:
         return block
 
 
-def confirmation(block, **changes):
+def confirmation(block, /, **changes):
     contents = block["contents"]
     message = {
         "account": contents["account"],
@@ -96,7 +96,7 @@ def confirmation(block, **changes):
     return json.dumps({"topic": "confirmation", "time": "1564935350664", "message": message})
 
 
-def callback_body(block, **changes):
+def callback_body(block, /, **changes):
     body = {
         "account": block["contents"]["account"],
         "hash": block["hash"],
@@ -193,7 +193,7 @@ class FakeNode:
         finally:
             self.sockets.discard(connection)
 
-    def confirm(self, block, **changes):
+    def confirm(self, block, /, **changes):
         self.frontiers[block["contents"]["account"]] = block["hash"]
         self.tell(confirmation(block, **changes))
 
