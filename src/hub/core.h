@@ -240,7 +240,8 @@ struct hub_chain {
 
 /** Start, after services and works: a chain of an earlier run. Work that was to be made ahead for
  * it and was not found is asked for again, if the account was in use within the life of a work. */
-void hub_core_restore_chain(struct hub_core *core, uint64_t now_us, const struct hub_chain *chain);
+void hub_core_restore_chain(struct hub_core *core, uint64_t now_us,
+                            const struct hub_chain *restored);
 
 /** Start: the pool's totals of earlier runs. */
 void hub_core_restore_rewarded(struct hub_core *core, const struct work_counts *rewarded);
