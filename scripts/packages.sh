@@ -11,7 +11,7 @@ packages_run=(mosquitto curl)
 packages_test=(
     clang-14 libclang-rt-14-dev lld-14 llvm-14 nodejs libcmocka-dev libjson-c-dev
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-    ocl-icd-libopencl1 pocl-opencl-icd
+    ocl-icd-libopencl1 openssl pocl-opencl-icd
     python3 python3-aiohttp python3-paho-mqtt python3-pytest python3-websockets
 )
 packages_check=(clang-format-14 clang-tidy-14 groff-base python3 shellcheck)

@@ -65,6 +65,14 @@ bool json_valid(struct slice text);
 struct json_value json_find(const struct json_object *object, const char *name);
 
 /**
+ * Visits the elements of an array in order; a visitor returns false to stop.
+ * @param array of type JSON_ARRAY and found right, as json_read_object() leaves it; other types
+ * have no elements
+ */
+void json_each_element(struct json_value array,
+                       bool (*visit)(void *context, struct json_value element), void *context);
+
+/**
  * Resolves the escapes of a string value.
  * @param value of type JSON_STRING, otherwise false is returned
  * @param text where at most size - 1 bytes of UTF-8 and a NUL go

@@ -387,6 +387,29 @@ struct json_value json_find(const struct json_object *object, const char *name)
     return (struct json_value){JSON_ABSENT, {NULL, 0}};
 }
 
+void json_each_element(struct json_value array,
+                       bool (*visit)(void *context, struct json_value element), void *context)
+{
+    if (array.type != JSON_ARRAY)
+        return;
+    struct cursor cursor = {array.text.data + 1, array.text.data + array.text.length - 1};
+    for (;;) {
+        enum json_type type;
+        skip_space(&cursor);
+        const char *begin = cursor.at;
+        if (!read_value(&cursor, 1, &type))
+            return;
+        /* read_value() goes on to the next character that is no white space. */
+        const char *end = cursor.at;
+        while (end > begin &&
+               (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\n' || end[-1] == '\r'))
+            end--;
+        if (!visit(context, (struct json_value){type, {begin, (size_t)(end - begin)}}) ||
+            !take(&cursor, ','))
+            return;
+    }
+}
+
 bool json_string(struct json_value value, char *text, size_t size, size_t *length)
 {
     if (value.type != JSON_STRING || size == 0)

@@ -145,7 +145,10 @@ void json_write_i64(struct json_writer *writer, int64_t number)
 void json_write_double(struct json_writer *writer, double number)
 {
     char text[32] = "null";
-    if (isfinite(number))
+    /* Whole numbers as people write them: 100 and not 1e+02. */
+    if (isfinite(number) && number == trunc(number) && fabs(number) < 1e15)
+        (void)snprintf(text, sizeof text, "%.0f", number);
+    else if (isfinite(number))
         for (int digits = 1; digits <= 17; digits++) {
             (void)snprintf(text, sizeof text, "%.*g", digits, number);
             if (strtod(text, NULL) == number)

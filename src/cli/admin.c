@@ -1,12 +1,14 @@
+#include "cli/admin_internal.h"
 #include "cli/commands.h"
 #include "cli/directories.h"
+#include "cli/render.h"
 
-#include "base/json.h"
-#include "hub/admin.h"
 #include "hub/control.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct option_spec admin_options_table[] = {
     {.name = "data-dir",
@@ -23,27 +25,70 @@ static const struct option_spec admin_options_table[] = {
     {.name = NULL},
 };
 
-static const struct option_spec add_options[] = {
-    {.name = "display",
-     .kind = OPTION_TEXT,
-     .argument = "TEXT",
-     .help = "The name shown to people; by default NAME."},
-    {.name = "website",
-     .kind = OPTION_TEXT,
-     .argument = "URL",
-     .help = "Where people find the service."},
-    {.name = "public",
-     .kind = OPTION_FLAG,
-     .help = "Lists the service by name in the public statistics."},
-    {.name = "rate",
-     .kind = OPTION_NUMBER,
-     .argument = "N",
-     .low = 0.01,
-     .high = 1e6,
-     .help = "How many requests a second it may make.",
-     .fallback = "100"},
-    {.name = NULL},
-};
+/* Who gives the command: whoever became root for it is named. */
+static void write_actor(struct json_writer *writer)
+{
+    const struct passwd *self = getpwuid(getuid());
+    const char *sudo = getenv("SUDO_USER");
+    char actor[STORE_ACTOR_SIZE];
+    const char *name = self != NULL ? self->pw_name : "unknown";
+    if (sudo != NULL && sudo[0] != '\0' && getuid() == 0)
+        (void)snprintf(actor, sizeof actor, "%.30s (%.30s)", name, sudo);
+    else
+        (void)snprintf(actor, sizeof actor, "%.60s", name);
+    json_key(writer, "actor");
+    json_write_text(writer, actor);
+}
+
+void admin_request_begin(struct admin_request *request, const char *command)
+{
+    json_writer_init(&request->writer, request->text, sizeof request->text);
+    json_begin_object(&request->writer);
+    json_key(&request->writer, "command");
+    json_write_text(&request->writer, command);
+    write_actor(&request->writer);
+}
+
+void admin_request_text(struct admin_request *request, const struct invocation *invocation,
+                        const char *option, const char *member)
+{
+    const char *text = options_text(invocation->options, option);
+    if (text == NULL)
+        return;
+    json_key(&request->writer, member);
+    json_write_text(&request->writer, text);
+}
+
+void admin_request_u64(struct admin_request *request, const struct invocation *invocation,
+                       const char *option, const char *member)
+{
+    if (!options_given(invocation->options, option))
+        return;
+    json_key(&request->writer, member);
+    json_write_u64(&request->writer, options_u64(invocation->options, option));
+}
+
+void admin_request_number(struct admin_request *request, const struct invocation *invocation,
+                          const char *option, const char *member)
+{
+    if (!options_given(invocation->options, option))
+        return;
+    json_key(&request->writer, member);
+    json_write_double(&request->writer, options_number(invocation->options, option));
+}
+
+bool admin_store_url(const struct invocation *invocation, char *url, size_t size,
+                     struct error *error)
+{
+    const char *given = options_text(invocation->options, "store");
+    char directory[DIRECTORY_SIZE];
+    if (!state_directory_find(options_text(invocation->options, "data-dir"), directory, error))
+        return false;
+    const int length = given != NULL ? snprintf(url, size, "%s", given)
+                                     : snprintf(url, size, "sqlite:%s/dpow.db", directory);
+    return (length >= 0 && (size_t)length < size) ||
+           error_set(error, ERROR_INVALID, "store: the URL may have at most %zu bytes", size - 1);
+}
 
 /* The hub's answer to one request, parsed: either a result or an error. */
 struct answer {
@@ -66,17 +111,16 @@ static bool ask(const struct invocation *invocation, const char *request, struct
                 struct error *error)
 {
     char directory[DIRECTORY_SIZE];
-    char default_url[DIRECTORY_SIZE + 32];
-    const char *url = options_text(invocation->options, "store");
-    if (!state_directory_find(options_text(invocation->options, "data-dir"), directory, error))
+    char url[DIRECTORY_SIZE + 1024];
+    if (!state_directory_find(options_text(invocation->options, "data-dir"), directory, error) ||
+        !admin_store_url(invocation, url, sizeof url, error))
         return false;
     if (control_ask(directory, slice_of(request), &answer->text, error))
         return true;
     if (error->code != ERROR_NOT_FOUND)
         return false;
-    (void)snprintf(default_url, sizeof default_url, "sqlite:%s/dpow.db", directory);
-    return admin_execute_stopped(url != NULL ? url : default_url, &invocation->log,
-                                 slice_of(request), keep_answer, answer, error);
+    return admin_execute_stopped(url, &invocation->log, slice_of(request), keep_answer, answer,
+                                 error);
 }
 
 /* The member `result` of the answer; false with the hub's own words if it refused. */
@@ -94,116 +138,97 @@ static bool read_result(struct answer *answer, struct json_value *result, struct
            error_set(error, ERROR_SYSTEM, "the hub's answer has no result");
 }
 
-static int print_slice(const struct invocation *invocation, struct slice text)
+static int print_result(const struct invocation *invocation, struct json_value result)
 {
-    char *copy = text.data != NULL ? strndup(text.data, text.length) : NULL;
-    const int status = copy != NULL ? command_print(invocation, copy) : EXIT_FAILED;
-    free(copy);
+    char *text = options_flag(invocation->options, "json")
+                     ? strndup(result.text.data, result.text.length)
+                     : render_text(result);
+    if (text == NULL) {
+        const struct error error = {ERROR_MEMORY, "no memory to print the result"};
+        return command_fail(invocation, &error);
+    }
+    const int status = command_print(invocation, text);
+    free(text);
     return status;
 }
 
-static void write_addition(const struct invocation *invocation, char *request, size_t size)
+/* Has a request carried out; what then is done with the result is the caller's. */
+static bool carry_out(const struct invocation *invocation, struct admin_request *request,
+                      struct answer *answer, struct json_value *result, struct error *error)
 {
-    const struct options *options = invocation->options;
-    const char *display = options_text(options, "display");
-    const char *website = options_text(options, "website");
-    struct json_writer writer;
-    json_writer_init(&writer, request, size);
-    json_begin_object(&writer);
-    json_key(&writer, "command");
-    json_write_text(&writer, "service add");
-    json_key(&writer, "name");
-    json_write_text(&writer, invocation->arguments[0]);
-    if (display != NULL) {
-        json_key(&writer, "display");
-        json_write_text(&writer, display);
-    }
-    if (website != NULL) {
-        json_key(&writer, "website");
-        json_write_text(&writer, website);
-    }
-    json_key(&writer, "public");
-    json_write_bool(&writer, options_flag(options, "public"));
-    json_key(&writer, "rate");
-    json_write_double(&writer, options_number(options, "rate"));
-    json_end_object(&writer);
+    json_end_object(&request->writer);
+    if (request->writer.overflow)
+        return error_set(error, ERROR_INVALID, "the options are longer than %d bytes",
+                         ADMIN_REQUEST_MAX);
+    return ask(invocation, request->text, answer, error) && read_result(answer, result, error);
 }
 
-static int print_addition(const struct invocation *invocation, struct json_value result)
-{
-    struct json_object object;
-    char service[SERVICE_NAME_SIZE];
-    char key[128];
-    char text[320];
-    size_t length;
-    if (options_flag(invocation->options, "json"))
-        return print_slice(invocation, result.text);
-    if (json_read_object(result.text, &object) != JSON_OK ||
-        !json_string(json_find(&object, "service"), service, sizeof service, &length) ||
-        !json_string(json_find(&object, "api_key"), key, sizeof key, &length))
-        return print_slice(invocation, result.text);
-    (void)snprintf(text, sizeof text, "service: %s\napi key: %s\nThe key is shown this once only.",
-                   service, key);
-    return command_print(invocation, text);
-}
-
-static int run_add(const struct invocation *invocation)
-{
-    char request[ADMIN_REQUEST_MAX];
-    struct answer answer = {0};
-    struct json_value result = {JSON_ABSENT, {NULL, 0}};
-    struct error error;
-    write_addition(invocation, request, sizeof request);
-    const bool done =
-        ask(invocation, request, &answer, &error) && read_result(&answer, &result, &error);
-    const int status = done ? print_addition(invocation, result) : command_fail(invocation, &error);
-    free(answer.text);
-    return status;
-}
-
-static int run_list(const struct invocation *invocation)
+int admin_run_noting(const struct invocation *invocation, struct admin_request *request,
+                     const char *note)
 {
     struct answer answer = {0};
     struct json_value result = {JSON_ABSENT, {NULL, 0}};
     struct error error;
-    const bool done = ask(invocation, "{\"command\":\"service list\"}", &answer, &error) &&
-                      read_result(&answer, &result, &error);
-    const int status =
-        done ? print_slice(invocation, result.text) : command_fail(invocation, &error);
+    int status = EXIT_DONE;
+    if (carry_out(invocation, request, &answer, &result, &error))
+        status = print_result(invocation, result);
+    else
+        status = command_fail(invocation, &error);
     free(answer.text);
+    if (status == EXIT_DONE && note != NULL && !options_flag(invocation->options, "json"))
+        status = command_print(invocation, note);
     return status;
 }
 
-static const struct command service_add = {
-    .name = "service add",
-    .summary = "Add a service and print its API key",
-    .synopsis = "NAME [OPTIONS]",
-    .description = "Adds a service and prints its API key, once: only a hash of it is kept.",
-    .examples = "dpow admin service add wallet --display \"My Wallet\" --public",
-    .options = add_options,
-    .arguments_min = 1,
-    .arguments_max = 1,
-    .run = run_add,
-};
+int admin_run(const struct invocation *invocation, struct admin_request *request)
+{
+    return admin_run_noting(invocation, request, NULL);
+}
 
-static const struct command service_list = {
-    .name = "service list",
-    .summary = "List the services",
-    .synopsis = "[OPTIONS]",
-    .description =
-        "Lists the services as a JSON array: names, rates, and how many requests of each "
-        "were answered from the cache (precache) and after a search (ondemand).",
-    .examples = "dpow admin --data-dir ./hub service list",
-    .run = run_list,
-};
+int admin_run_check(const struct invocation *invocation, struct admin_request *request,
+                    const char *none)
+{
+    struct answer answer = {0};
+    struct json_value result = {JSON_ABSENT, {NULL, 0}};
+    struct error error;
+    if (!carry_out(invocation, request, &answer, &result, &error)) {
+        free(answer.text);
+        return command_fail(invocation, &error);
+    }
+    const bool empty = slice_is(result.text, "[]");
+    const bool json = options_flag(invocation->options, "json");
+    const int printed =
+        empty && !json ? command_print(invocation, none) : print_result(invocation, result);
+    free(answer.text);
+    return empty ? printed : EXIT_FAILED;
+}
 
-static const struct command *const subcommands[] = {&service_add, &service_list, NULL};
+static const struct command *const subcommands[] = {&command_service_add,
+                                                    &command_service_list,
+                                                    &command_service_show,
+                                                    &command_service_edit,
+                                                    &command_service_rotate,
+                                                    &command_service_ban,
+                                                    &command_service_unban,
+                                                    &command_service_remove,
+                                                    &command_credit_add,
+                                                    &command_credit_list,
+                                                    &command_client_list,
+                                                    &command_client_show,
+                                                    &command_client_ban,
+                                                    &command_client_unban,
+                                                    &command_audit,
+                                                    &command_check,
+                                                    &command_stats,
+                                                    &command_backup,
+                                                    NULL};
 
 const struct command command_admin = {
     .name = "admin",
-    .summary = "Manage the services of a hub",
+    .summary = "Manage a hub: services, credits, clients, books",
     .synopsis = "[OPTIONS] SUBCOMMAND …",
-    .description = "Works on the hub of a data folder, whether it runs or not.",
+    .description = "Works on the hub of a data folder, whether it runs or not. Whatever changes "
+                   "anything is written to the audit log.",
     .examples = "dpow admin service add wallet --display \"My Wallet\" --public",
     .options = admin_options_table,
     .subcommands = subcommands,

@@ -15,6 +15,15 @@ static const struct option_spec hub_options[] = {
      .argument = "ADDR:PORT",
      .help = "Where services are served over HTTP and WebSocket; port 0 is any free port.",
      .fallback = "127.0.0.1:5030"},
+    {.name = "tls-cert",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "Serve services over HTTPS: the certificate in PEM, followed by its issuers'. SIGHUP "
+             "reads it and the key again."},
+    {.name = "tls-key",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .help = "The certificate's key in PEM, without a passphrase."},
     {.name = "store",
      .kind = OPTION_TEXT,
      .argument = "URL",
@@ -33,7 +42,8 @@ static const struct option_spec hub_options[] = {
     {.name = "mqtt-ws-listen",
      .kind = OPTION_TEXT,
      .argument = "ADDR:PORT",
-     .help = "Where the own broker serves workers over MQTT in WebSocket.",
+     .help = "Where the own broker serves workers over MQTT in WebSocket, as /mqtt of --listen "
+             "does too.",
      .fallback = "127.0.0.1:9001"},
     {.name = "network",
      .kind = OPTION_CHOICE,
@@ -118,6 +128,17 @@ static void read_node(const struct options *options, struct hub_options *hub)
         hub->block_allow[i] = options_list(options, "block-allow", i);
 }
 
+static bool read_tls(const struct options *options, struct hub_options *hub, struct error *error)
+{
+    hub->tls_certificate = options_text(options, "tls-cert");
+    hub->tls_key = options_text(options, "tls-key");
+    if (hub->tls_certificate != NULL && hub->tls_key == NULL)
+        return error_set(error, ERROR_INVALID, "--tls-cert needs --tls-key too");
+    if (hub->tls_certificate == NULL && hub->tls_key != NULL)
+        return error_set(error, ERROR_INVALID, "--tls-key needs --tls-cert too");
+    return true;
+}
+
 static bool read_options(const struct options *options, struct hub_options *hub,
                          struct error *error)
 {
@@ -129,7 +150,7 @@ static bool read_options(const struct options *options, struct hub_options *hub,
     if (options_list_count(options, "block-allow") > HUB_BLOCK_ALLOW_MAX)
         return error_set(error, ERROR_INVALID, "--block-allow: at most %d can be given",
                          HUB_BLOCK_ALLOW_MAX);
-    return read_listen(options, "listen", &hub->listen, error) &&
+    return read_listen(options, "listen", &hub->listen, error) && read_tls(options, hub, error) &&
            read_listen(options, "mqtt-listen", &hub->mqtt_listen, error) &&
            read_listen(options, "mqtt-ws-listen", &hub->mqtt_ws_listen, error) &&
            read_difficulty(options, hub, error);

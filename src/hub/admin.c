@@ -1,205 +1,234 @@
-#include "hub/admin.h"
+#include "hub/admin_internal.h"
 
 #include "base/clock.h"
-#include "base/json.h"
-#include "hub/credential.h"
+#include "hub/statistics.h"
 
+#include <inttypes.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum {
-    ANSWER_SIZE = 1024,
-    SERVICE_ROOM = 6 * (SERVICE_DISPLAY_SIZE + SERVICE_WEBSITE_SIZE) + SERVICE_NAME_SIZE + 256,
+static const struct {
+    const char *name;
+    void (*run)(struct admin_call *call);
+} commands[] = {
+    {"service add", admin_service_add},
+    {"service list", admin_service_list},
+    {"service show", admin_service_show},
+    {"service edit", admin_service_edit},
+    {"service rotate-key", admin_service_rotate},
+    {"service ban", admin_service_ban},
+    {"service unban", admin_service_unban},
+    {"service remove", admin_service_remove},
+    {"credit add", admin_credit_add},
+    {"credit list", admin_credit_list},
+    {"client list", admin_client_list},
+    {"client show", admin_client_show},
+    {"client ban", admin_client_ban},
+    {"client unban", admin_client_unban},
+    {"audit", admin_audit},
+    {"check", admin_check},
+    {"stats", admin_stats},
 };
 
-/* A service on its way into the store. */
-struct addition {
-    struct store_op op;
-    struct service_record record;
-    char key[CREDENTIAL_KEY_SIZE];
-    struct services *services;
-    admin_reply reply;
-    void *context;
-};
-
-static void reply_error(admin_reply reply, void *context, const char *text)
+static void end_call(struct admin_call *call, struct slice answer)
 {
-    char data[ANSWER_SIZE];
+    call->reply(call->context, answer);
+    free(call->list);
+    sodium_memzero(call, sizeof *call);
+    free(call);
+}
+
+void admin_fail(struct admin_call *call, const char *format, ...)
+{
+    char text[512];
+    char data[6 * sizeof text];
     struct json_writer writer;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     json_writer_init(&writer, data, sizeof data);
     json_begin_object(&writer);
     json_key(&writer, "error");
     json_write_text(&writer, text);
     json_end_object(&writer);
-    reply(context, (struct slice){data, writer.length});
+    end_call(call, (struct slice){data, writer.length});
 }
 
-static void free_addition(struct addition *addition)
+void admin_begin_result(struct json_writer *writer, char *data, size_t size)
 {
-    sodium_memzero(addition, sizeof *addition);
-    free(addition);
+    json_writer_init(writer, data, size);
+    json_begin_object(writer);
+    json_key(writer, "result");
 }
 
-static void reply_added(const struct addition *addition)
+void admin_end_result(struct admin_call *call, struct json_writer *writer)
 {
-    char data[ANSWER_SIZE];
+    json_end_object(writer);
+    if (writer->overflow)
+        admin_fail(call, "the answer is too long: ask for fewer rows with limit");
+    else
+        end_call(call, (struct slice){writer->data, writer->length});
+}
+
+void admin_done(struct admin_call *call)
+{
+    char data[256];
     struct json_writer writer;
-    json_writer_init(&writer, data, sizeof data);
-    json_begin_object(&writer);
-    json_key(&writer, "result");
+    admin_begin_result(&writer, data, sizeof data);
     json_begin_object(&writer);
     json_key(&writer, "service");
-    json_write_text(&writer, addition->record.name);
-    json_key(&writer, "api_key");
-    json_write_text(&writer, addition->key);
+    json_write_text(&writer, call->record.name);
     json_end_object(&writer);
-    json_end_object(&writer);
-    addition->reply(addition->context, (struct slice){data, writer.length});
-    sodium_memzero(data, sizeof data);
+    admin_end_result(call, &writer);
 }
 
-static void on_added(void *context, struct store_op *op)
+void admin_submit(struct admin_call *call, bool audited,
+                  void (*done)(void *context, struct store_op *op))
 {
-    struct addition *addition = context;
-    struct error error;
-    char text[ANSWER_SIZE / 2];
-    if (op->status == STORE_DONE && services_add(addition->services, &addition->record, &error)) {
-        reply_added(addition);
-    } else {
-        (void)snprintf(text, sizeof text, "service %s %s", addition->record.name,
-                       op->status == STORE_CONFLICT ? "exists already"
-                       : op->status == STORE_DONE   ? error.text
-                                                    : "was not added: the hub stops");
-        reply_error(addition->reply, addition->context, text);
-    }
-    free_addition(addition);
+    call->op.audit = audited ? &call->audit : NULL;
+    if (!call->options.submit(call->options.context, &call->op, done, call))
+        admin_fail(call, "no memory for the command");
 }
 
-/* A string member of at most size - 1 bytes and no NUL; absent leaves the text as it is. */
-static bool read_text(const struct json_object *object, const char *name, char *text, size_t size)
+bool admin_stored(struct admin_call *call, const char *conflict)
 {
-    const struct json_value value = json_find(object, name);
+    if (call->op.status == STORE_DONE)
+        return true;
+    admin_fail(call, "%s",
+               call->op.status == STORE_CONFLICT ? conflict : "nothing was done: the hub stops");
+    return false;
+}
+
+bool admin_text(const struct admin_call *call, const char *name, char *text, size_t size)
+{
+    const struct json_value value = json_find(&call->object, name);
+    char read[ADMIN_REQUEST_MAX];
     size_t length;
     if (value.type == JSON_ABSENT)
         return true;
-    return json_string(value, text, size, &length) && strlen(text) == length;
+    if (!json_string(value, read, sizeof read, &length) || strlen(read) != length || length >= size)
+        return false;
+    memcpy(text, read, length + 1);
+    return true;
 }
 
-/* Fills a record from a request; returns what is wrong, or NULL. */
-static const char *read_service(const struct json_object *object, struct service_record *record)
+struct service *admin_service(struct admin_call *call)
 {
-    const struct json_value is_public = json_find(object, "public");
-    const struct json_value rate = json_find(object, "rate");
-    memset(record, 0, sizeof *record);
-    record->rate_per_s = SERVICE_RATE_DEFAULT;
-    record->unlimited = true;
-    record->weight = 1;
-    record->keys[0].expires_ms = STORE_FOREVER_MS;
-    record->created_ms = clock_wall_ms();
-    record->is_public = is_public.type == JSON_TRUE;
-    record->precache = precache_policy_default();
-    if (!read_text(object, "name", record->name, sizeof record->name) ||
-        !service_name_valid(slice_of(record->name)))
-        return "name: a service's name has 1 to 64 characters of A-Z a-z 0-9 . _ -";
-    (void)snprintf(record->display, sizeof record->display, "%s", record->name);
-    if (!read_text(object, "display", record->display, sizeof record->display))
-        return "display: must be a text of at most 128 bytes";
-    if (!read_text(object, "website", record->website, sizeof record->website) ||
-        !service_website_valid(slice_of(record->website)))
-        return "website: must be an http:// or https:// URL of at most 256 bytes, without blanks "
-               "or quotes";
-    if (is_public.type != JSON_ABSENT && is_public.type != JSON_TRUE &&
-        is_public.type != JSON_FALSE)
-        return "public: must be true or false";
-    if (rate.type != JSON_ABSENT &&
-        (!json_number(rate, &record->rate_per_s) || !service_rate_valid(record->rate_per_s)))
-        return "rate: must be 0.01 to 1000000 requests a second";
-    return NULL;
+    char name[SERVICE_NAME_SIZE] = "";
+    struct service *service = NULL;
+    if (admin_text(call, "name", name, sizeof name))
+        service = services_find(call->options.services, name);
+    if (service != NULL)
+        call->record = service->record;
+    else if (name[0] != '\0')
+        admin_fail(call, "there is no service %s", name);
+    else
+        admin_fail(call, "name: a service's name has 1 to 64 characters of A-Z a-z 0-9 . _ -");
+    return service;
 }
 
-static void add_service(const struct admin_options *options, const struct json_object *object,
-                        admin_reply reply, void *context)
+bool admin_number(struct admin_call *call, const char *name, int64_t low, int64_t high,
+                  int64_t otherwise, int64_t *number)
 {
-    struct error error = {.text = "no memory to add a service"};
-    struct addition *addition = calloc(1, sizeof *addition);
-    const char *wrong = addition != NULL ? read_service(object, &addition->record) : error.text;
-    if (wrong == NULL) {
-        credential_generate(addition->key);
-        if (!credential_hash(addition->key, addition->record.keys[0].hash, &error))
-            wrong = error.text;
+    const struct json_value value = json_find(&call->object, name);
+    double read = (double)otherwise;
+    if (value.type != JSON_ABSENT &&
+        (value.type != JSON_NUMBER || !json_number(value, &read) ||
+         !(read >= (double)low && read <= (double)high) || read != (double)(int64_t)read)) {
+        admin_fail(call, "%s: must be a whole number from %" PRId64 " to %" PRId64, name, low,
+                   high);
+        return false;
     }
-    if (wrong == NULL) {
-        addition->op.kind = STORE_SERVICE_ADD;
-        addition->op.service = &addition->record;
-        addition->services = options->services;
-        addition->reply = reply;
-        addition->context = context;
-        if (options->submit(options->context, &addition->op, on_added, addition))
-            return;
-        wrong = error.text;
-    }
-    reply_error(reply, context, wrong);
-    if (addition != NULL)
-        free_addition(addition);
+    *number = value.type != JSON_ABSENT ? (int64_t)read : otherwise;
+    return true;
 }
 
-static void write_service(struct json_writer *writer, const struct service_record *record)
+bool admin_ban(struct admin_call *call, struct ban_record *ban)
 {
-    json_begin_object(writer);
-    json_key(writer, "service");
-    json_write_text(writer, record->name);
-    json_key(writer, "display");
-    json_write_text(writer, record->display);
-    json_key(writer, "website");
-    json_write_text(writer, record->website);
-    json_key(writer, "public");
-    json_write_bool(writer, record->is_public);
-    json_key(writer, "rate");
-    json_write_double(writer, record->rate_per_s);
-    for (int type = 0; type < WORK_TYPES; type++) {
-        json_key(writer, work_type_name((enum work_type)type));
-        json_write_u64(writer, record->answered.of[type]);
+    int64_t seconds;
+    memset(ban, 0, sizeof *ban);
+    if (!admin_text(call, "reason", ban->reason, sizeof ban->reason)) {
+        admin_fail(call, "reason: must be a text of at most %d bytes", STORE_NOTE_SIZE - 1);
+        return false;
     }
-    json_end_object(writer);
+    if (!admin_number(call, "seconds", 1, 4000000000, 0, &seconds))
+        return false;
+    ban->until_ms = seconds > 0 ? clock_wall_ms() + seconds * 1000 : STORE_FOREVER_MS;
+    return true;
 }
 
-static void list_services(const struct services *services, admin_reply reply, void *context)
+/* RFC 3339 in UTC; null for never. */
+void admin_write_time(struct json_writer *writer, const char *name, int64_t ms)
 {
-    const size_t size = ANSWER_SIZE + services_count(services) * SERVICE_ROOM;
-    char *data = malloc(size);
-    struct json_writer writer;
-    if (data == NULL) {
-        reply_error(reply, context, "no memory to list the services");
+    const time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    char text[32];
+    json_key(writer, name);
+    if (ms <= 0 || ms == STORE_FOREVER_MS || gmtime_r(&seconds, &utc) == NULL ||
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        json_write_raw(writer, slice_of("null"));
+    else
+        json_write_text(writer, text);
+}
+
+void admin_write_ban(struct json_writer *writer, const struct ban_record *ban)
+{
+    const bool banned = ban->until_ms > clock_wall_ms();
+    json_key(writer, "banned");
+    json_write_bool(writer, banned);
+    if (!banned)
         return;
-    }
-    json_writer_init(&writer, data, size);
-    json_begin_object(&writer);
-    json_key(&writer, "result");
-    json_begin_array(&writer);
-    for (size_t i = 0; i < services_count(services); i++)
-        write_service(&writer, &services_at(services, i)->record);
-    json_end_array(&writer);
-    json_end_object(&writer);
-    reply(context, (struct slice){data, writer.length});
-    free(data);
+    admin_write_time(writer, "banned_until", ban->until_ms);
+    json_key(writer, "ban_reason");
+    json_write_text(writer, ban->reason);
+}
+
+/* The audit log has the request as it came, without the actor, cut where a character ends. */
+static void note_request(struct admin_call *call, struct slice request)
+{
+    char actor[STORE_ACTOR_SIZE] = "unknown";
+    size_t length = request.length < STORE_COMMAND_SIZE ? request.length : STORE_COMMAND_SIZE - 1;
+    if (!admin_text(call, "actor", actor, sizeof actor))
+        (void)snprintf(actor, sizeof actor, "unknown");
+    while (length < request.length && length > 0 &&
+           ((unsigned char)request.data[length] & 0xc0) == 0x80)
+        length--;
+    (void)snprintf(call->audit.actor, sizeof call->audit.actor, "%s", actor);
+    memcpy(call->audit.command, request.data, length);
+    call->audit.at_ms = clock_wall_ms();
 }
 
 void admin_execute(const struct admin_options *options, struct slice request, admin_reply reply,
                    void *context)
 {
-    struct json_object object;
+    static const char no_memory[] = "{\"error\":\"no memory for the command\"}";
     char command[32];
     size_t length;
-    if (json_read_object(request, &object) != JSON_OK ||
-        !json_string(json_find(&object, "command"), command, sizeof command, &length))
-        reply_error(reply, context, "a request must be an object with a command");
-    else if (strcmp(command, "service add") == 0)
-        add_service(options, &object, reply, context);
-    else if (strcmp(command, "service list") == 0)
-        list_services(options->services, reply, context);
-    else
-        reply_error(reply, context, "unknown command: it must be service add or service list");
+    struct admin_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        reply(context, slice_of(no_memory));
+        return;
+    }
+    call->options = *options;
+    call->reply = reply;
+    call->context = context;
+    if (json_read_object(request, &call->object) != JSON_OK ||
+        !json_string(json_find(&call->object, "command"), command, sizeof command, &length)) {
+        admin_fail(call, "a request must be an object with a command");
+        return;
+    }
+    note_request(call, request);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(command, commands[i].name) == 0) {
+            commands[i].run(call);
+            return;
+        }
+    }
+    admin_fail(call, "unknown command %s", command);
 }
 
 /* A stopped hub's store, used on the caller's thread. */
@@ -222,6 +251,30 @@ static bool submit_now(void *context, struct store_op *op,
     return true;
 }
 
+static void ignore_service(void *context, enum admin_change change, struct service *service)
+{
+    (void)context;
+    (void)change;
+    (void)service;
+}
+
+static void ignore_client(void *context, const struct client_record *client)
+{
+    (void)context;
+    (void)client;
+}
+
+static char *stopped_statistics(void *context, size_t *length)
+{
+    struct stopped *stopped = context;
+    struct work_counts rewarded;
+    if (!store_totals(stopped->store, &rewarded, stopped->error)) {
+        stopped->failed = true;
+        return NULL;
+    }
+    return statistics_write(stopped->services, &rewarded, length);
+}
+
 static bool load_service(void *context, const struct service_record *record)
 {
     struct stopped *stopped = context;
@@ -238,7 +291,14 @@ bool admin_execute_stopped(const char *store_url, const struct log *log, struct 
     bool done = stopped.store != NULL &&
                 store_each_service(stopped.store, load_service, &stopped, error) && !stopped.failed;
     if (done) {
-        const struct admin_options options = {stopped.services, submit_now, &stopped};
+        const struct admin_options options = {
+            .services = stopped.services,
+            .submit = submit_now,
+            .service_changed = ignore_service,
+            .client_changed = ignore_client,
+            .statistics = stopped_statistics,
+            .context = &stopped,
+        };
         admin_execute(&options, request, reply, context);
         done = !stopped.failed;
     }

@@ -1,13 +1,10 @@
 /**
  * admin: the operator's commands, as JSON in and JSON out, on a running hub or a stopped one.
  *
- * A request is one object with `command` and its fields; the answer is one object, `{"result":…}`
- * or `{"error":…}`:
- *
- *     {"command":"service add","name":N[,"display":T][,"website":U][,"public":B][,"rate":R]}
- *         → {"result":{"service":N,"api_key":K}}
- *     {"command":"service list"} → {"result":[{"service","display","website","public","rate",
- *         "precache","ondemand"},…]}
+ * A request is one object with `command`, `actor` (who gives it, for the audit log) and the fields
+ * of the command; the answer is one object, `{"result":…}` or `{"error":…}`. admin.c has the table
+ * of commands, admin_service.c those on services, admin_books.c those on credits, clients and
+ * books. What changes anything is written to the audit log in the same transaction.
  *
  * One thread uses an admin.
  */
@@ -19,12 +16,27 @@
 
 enum { ADMIN_REQUEST_MAX = 8192 };
 
-/** What commands work on; borrowed. */
+/** What has happened to a service. */
+enum admin_change {
+    ADMIN_SERVICE_ADDED,
+    ADMIN_SERVICE_EDITED,
+    ADMIN_SERVICE_KEYS,    /**< It has another key. */
+    ADMIN_SERVICE_BANNED,  /**< Whatever it has in hand must end. */
+    ADMIN_SERVICE_REMOVED, /**< Likewise; it is freed when the call returns. */
+};
+
+/** What commands work on; borrowed until the reply. */
 struct admin_options {
     struct services *services;
     /** Makes an operation durable, then calls done, at once or later. False when out of memory. */
     bool (*submit)(void *context, struct store_op *op,
                    void (*done)(void *done_context, struct store_op *op), void *done_context);
+    /** The directory has changed: the rest of the hub must follow. */
+    void (*service_changed)(void *context, enum admin_change change, struct service *service);
+    /** A worker's account has been banned, or its ban has ended. */
+    void (*client_changed)(void *context, const struct client_record *client);
+    /** The pool's statistics as JSON, to be freed by the caller; NULL when out of memory. */
+    char *(*statistics)(void *context, size_t *length);
     void *context;
 };
 

@@ -116,6 +116,7 @@ static void chain_store(struct hub_core *core, struct chain *chain, uint64_t now
 void hub_core_frontier_stored(struct hub_core *core, uint64_t now_us, const struct account *account)
 {
     core_begin_event(core);
+    assert(core->frontiers_storing > 0);
     core->frontiers_storing--;
     struct chain *chain = chain_find(core, account);
     if (chain != NULL && chain->storing) {
@@ -132,7 +133,7 @@ void hub_core_frontier_stored(struct hub_core *core, uint64_t now_us, const stru
 
 static void chain_forget(struct hub_core *core, struct chain *chain)
 {
-    precache_drop(core, &chain->frontier);
+    precache_stop(core, &chain->frontier);
     dirty_unlink(core, chain);
     chain_unlink(chain);
     core_disarm(core->chain_timers, &chain->timer);

@@ -179,6 +179,7 @@ bool sponsor_destroy(void *context, void *sponsor);
 /* core_precache.c */
 void precache_frontier(struct hub_core *core, struct chain *chain, uint64_t now_us);
 void precache_drop(struct hub_core *core, const struct root *root);
+void precache_stop(struct hub_core *core, const struct root *root);
 bool precache_queue(struct hub_core *core, struct entry *entry);
 void precache_unqueue(struct hub_core *core, struct entry *entry);
 bool precache_next_turn(struct hub_core *core, struct entry *entry, uint64_t now_us);

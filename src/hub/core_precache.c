@@ -62,6 +62,23 @@ void precache_frontier(struct hub_core *core, struct chain *chain, uint64_t now_
         entry_free(core, entry);
 }
 
+/* Ends a search that nobody waits for. */
+static void stop(struct hub_core *core, struct entry *entry)
+{
+    entry->ahead = false;
+    if (entry->waiters != NULL)
+        return;
+    if (entry->state == ENTRY_WANTED) {
+        entry_cancel_workers(core, entry);
+        entry_unwant(core, entry);
+    } else if (entry->state == ENTRY_QUEUED) {
+        precache_unqueue(core, entry);
+    } else {
+        return;
+    }
+    entry_settle(core, entry);
+}
+
 /* The chain has gone on: nobody will ask for this root any more, except who waits for it now. */
 void precache_drop(struct hub_core *core, const struct root *root)
 {
@@ -72,18 +89,20 @@ void precache_drop(struct hub_core *core, const struct root *root)
         core->stats.precache_used += entry->used ? 1 : 0;
         core->stats.precache_unused += entry->used ? 0 : 1;
     }
-    entry->ahead = false;
-    if (entry->waiters != NULL || entry->state == ENTRY_LINGERING)
+    if (entry->state != ENTRY_IDLE) {
+        stop(core, entry);
         return;
-    if (entry->state == ENTRY_WANTED) {
-        entry_cancel_workers(core, entry);
-        entry_unwant(core, entry);
-    } else if (entry->state == ENTRY_QUEUED) {
-        precache_unqueue(core, entry);
-    } else if (entry->has_work) {
-        entry_list_remove(&core->idle, entry);
     }
+    entry_list_remove(&core->idle, entry);
     entry_free(core, entry);
+}
+
+/* Nobody follows this chain any more; what has been found stays for whoever asks. */
+void precache_stop(struct hub_core *core, const struct root *root)
+{
+    struct entry *entry = entry_find(core, root);
+    if (entry != NULL)
+        stop(core, entry);
 }
 
 /* Lets an entry wait for its turn, if it is a frontier that holds no work that is good enough, and

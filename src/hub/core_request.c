@@ -112,11 +112,16 @@ static void wait_for_work(struct hub_core *core, struct waiter *waiter, struct e
         entry_join(core, entry, threshold, now_us);
 }
 
-/* Whether the next work may be made ahead, by the account or by this root as the next block's
- * previous. Nothing follows zeros, which stand before every account's first block. */
-static bool may_follow(const struct hub_core *core, const struct hub_request *request)
+/* The next work may be made ahead, by the account or by this root as the next block's previous.
+ * Nothing follows zeros, which stand before every account's first block. */
+static void note_sponsor(struct hub_core *core, const struct hub_request *request,
+                         struct entry *entry, uint64_t now_us)
 {
-    return !root_is_zero(&request->root) && sponsor_may_precache(core, request->service_id);
+    if (root_is_zero(&request->root) || !sponsor_may_precache(core, request->service_id))
+        return;
+    if (entry->service_id == 0)
+        entry->service_id = request->service_id;
+    chain_note_request(core, request, now_us);
 }
 
 static void begin(struct hub_core *core, struct waiter *waiter, uint64_t now_us)
@@ -126,17 +131,13 @@ static void begin(struct hub_core *core, struct waiter *waiter, uint64_t now_us)
         waiter_finish(core, waiter, HUB_ANSWER_TIMEOUT);
         return;
     }
-    const bool followed = may_follow(core, request);
-    if (followed) /* before the entry is in hand: a chain that makes room takes its root along */
-        chain_note_request(core, request, now_us);
     struct entry *entry = entry_obtain(core, &request->root);
     if (entry == NULL || entry->waiter_count >= core->options.waiters_per_entry_max) {
         waiter_finish(core, waiter, HUB_ANSWER_BUSY);
         return;
     }
     entry_forget_expired(core, entry, now_us);
-    if (followed && entry->service_id == 0)
-        entry->service_id = request->service_id;
+    note_sponsor(core, request, entry, now_us);
     if (entry->has_work && entry->value >= request->threshold) {
         entry->used = true;
         waiter_start_answer(core, waiter, entry, WORK_PRECACHE, now_us);

@@ -149,7 +149,8 @@ static void say_ready(struct hub *hub)
     json_begin_object(&writer);
     json_key(&writer, "ready");
     json_write_bool(&writer, true);
-    write_address(&writer, "http", "http", hub->options->listen.host, http_server_port(hub->http));
+    write_address(&writer, "http", hub->tls != NULL ? "https" : "http", hub->options->listen.host,
+                  http_server_port(hub->http));
     if (hub->broker != NULL) {
         const struct broker_endpoints *endpoints = broker_endpoints(hub->broker);
         write_address(&writer, "mqtt", "mqtt", endpoints->mqtt.host, endpoints->mqtt.port);
@@ -217,11 +218,26 @@ static void begin_stop(struct hub *hub)
         close_all(hub);
 }
 
+static void reload(struct hub *hub)
+{
+    struct error error;
+    if (hub->tls == NULL)
+        log_write(&hub->log, LOG_INFO, "SIGHUP: the configuration is read at the start only");
+    else if (tls_server_reload(hub->tls, &error))
+        log_write(&hub->log, LOG_INFO,
+                  "SIGHUP: new connections get the TLS certificate that %s "
+                  "holds now",
+                  hub->options->tls_certificate);
+    else
+        log_write(&hub->log, LOG_ERROR, "SIGHUP: the TLS certificate stays as it was: %s",
+                  error.text);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct hub *hub = handle->data;
     if (number == SIGHUP) {
-        log_write(&hub->log, LOG_INFO, "SIGHUP: the configuration is read at the start only");
+        reload(hub);
         return;
     }
     hub->interrupted = number == SIGINT;
@@ -310,12 +326,48 @@ static void measure(void *context, const struct service_measure *measure)
     (void)measure;
 }
 
+static bool submit_for_admin(void *context, struct store_op *op,
+                             void (*done)(void *done_context, struct store_op *op),
+                             void *done_context)
+{
+    struct hub *hub = context;
+    return hub->ledger != NULL && ledger_submit_other(hub->ledger, op, done, done_context);
+}
+
+/* A key's better hash on its way into the store. */
+struct rehashing {
+    struct store_op op;
+    struct hub *hub;
+    char old_hash[KEY_HASH_SIZE];
+    char new_hash[KEY_HASH_SIZE];
+};
+
+static void on_rehashed(void *context, struct store_op *op)
+{
+    struct rehashing *rehashing = context;
+    struct service *service = services_by_id(rehashing->hub->services, op->key.service_id);
+    for (size_t i = 0; service != NULL && op->status == STORE_DONE && i < SERVICE_KEYS_MAX; i++)
+        if (strcmp(service->record.keys[i].hash, rehashing->old_hash) == 0)
+            memcpy(service->record.keys[i].hash, rehashing->new_hash, KEY_HASH_SIZE);
+    free(rehashing);
+}
+
 static void rehash(void *context, int64_t service_id, const char *old_hash, const char *new_hash)
 {
-    (void)context;
-    (void)service_id;
-    (void)old_hash;
-    (void)new_hash;
+    struct hub *hub = context;
+    struct service *service = services_by_id(hub->services, service_id);
+    struct rehashing *rehashing = service != NULL ? calloc(1, sizeof *rehashing) : NULL;
+    if (rehashing == NULL)
+        return; /* the next start tries again */
+    rehashing->hub = hub;
+    (void)snprintf(rehashing->old_hash, sizeof rehashing->old_hash, "%s", old_hash);
+    (void)snprintf(rehashing->new_hash, sizeof rehashing->new_hash, "%s", new_hash);
+    rehashing->op.kind = STORE_KEY_REHASH;
+    rehashing->op.key.service_id = service_id;
+    rehashing->op.key.old_hash = rehashing->old_hash;
+    rehashing->op.key.hash = rehashing->new_hash;
+    if (!submit_for_admin(hub, &rehashing->op, on_rehashed, rehashing))
+        free(rehashing);
 }
 
 /* The books: store, directory of services, core, ledger. */
@@ -425,20 +477,77 @@ static bool open_watch(struct hub *hub)
     return hub->watch != NULL;
 }
 
-static bool submit_for_admin(void *context, struct store_op *op,
-                             void (*done)(void *done_context, struct store_op *op),
-                             void *done_context)
+/* What follows from an operator's command beyond the directory of services. */
+static void on_service_changed(void *context, enum admin_change change, struct service *service)
 {
     struct hub *hub = context;
-    return hub->ledger != NULL && ledger_submit_other(hub->ledger, op, done, done_context);
+    const struct service_record *record = &service->record;
+    const uint64_t now_us = clock_monotonic_us();
+    switch (change) {
+    case ADMIN_SERVICE_ADDED:
+    case ADMIN_SERVICE_EDITED:
+        if (!ledger_tell_service(hub->ledger, record))
+            log_write(&hub->log, LOG_WARNING, "no memory to precache for service %s", record->name);
+        break;
+    case ADMIN_SERVICE_KEYS:
+        service_api_forget_keys(hub->api, record->id);
+        return;
+    case ADMIN_SERVICE_BANNED:
+        hub_core_revoke(hub->core, now_us, record->id, HUB_ANSWER_SUSPENDED);
+        break;
+    case ADMIN_SERVICE_REMOVED:
+        service_api_forget_keys(hub->api, record->id);
+        hub_core_revoke(hub->core, now_us, record->id, HUB_ANSWER_REVOKED);
+        act(hub);
+        hub_core_forget_service(hub->core, record->id);
+        break;
+    }
+    act(hub);
+}
+
+static void on_client_changed(void *context, const struct client_record *client)
+{
+    (void)context;
+    (void)client;
+}
+
+static char *write_statistics(void *context, size_t *length)
+{
+    struct hub *hub = context;
+    struct hub_core_stats stats;
+    hub_core_stats(hub->core, &stats);
+    return statistics_write(hub->services, &stats.rewarded, length);
+}
+
+static bool open_http(struct hub *hub)
+{
+    const struct hub_options *options = hub->options;
+    const struct http_limits limits = http_limits_default();
+    const struct http_handlers handlers = hub_routes(hub);
+    if (options->tls_certificate != NULL) {
+        hub->tls = tls_server_create(options->tls_certificate, options->tls_key, &hub->error);
+        if (hub->tls == NULL)
+            return false;
+    }
+    hub->http = http_server_create(&hub->loop, options->listen.host, options->listen.port,
+                                   &handlers, &limits, &hub->log, &hub->error);
+    if (hub->http == NULL)
+        return false;
+    http_server_use_tls(hub->http, hub->tls);
+    return true;
 }
 
 static bool open_doors(struct hub *hub)
 {
     const struct hub_options *options = hub->options;
-    const struct http_limits limits = http_limits_default();
-    const struct http_handlers handlers = hub_routes(hub);
-    const struct admin_options admin = {hub->services, submit_for_admin, hub};
+    const struct admin_options admin = {
+        .services = hub->services,
+        .submit = submit_for_admin,
+        .service_changed = on_service_changed,
+        .client_changed = on_client_changed,
+        .statistics = write_statistics,
+        .context = hub,
+    };
     hub->api = service_api_create(
         &(struct service_api_options){
             .core = hub->core,
@@ -457,11 +566,7 @@ static bool open_doors(struct hub *hub)
             .context = hub,
         },
         &hub->error);
-    if (hub->api == NULL)
-        return false;
-    hub->http = http_server_create(&hub->loop, options->listen.host, options->listen.port,
-                                   &handlers, &limits, &hub->log, &hub->error);
-    if (hub->http == NULL)
+    if (hub->api == NULL || !open_http(hub))
         return false;
     hub->control =
         control_create(&hub->loop, options->data_directory, &admin, &hub->log, &hub->error);
@@ -511,6 +616,7 @@ bool hub_run(const struct hub_options *options, const struct log *log, bool *int
         fail(hub);
     (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&hub->loop);
+    tls_server_destroy(hub->tls);
     store_close(hub->store);
     services_destroy(hub->services);
     hub_core_destroy(hub->core);

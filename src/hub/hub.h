@@ -25,6 +25,8 @@ struct hub_options {
     const char *store_url;                /**< NULL: "sqlite:" in the data directory. */
     const char *broker_url;               /**< NULL: a Mosquitto of its own. */
     struct listen_address listen;         /**< Service API. */
+    const char *tls_certificate;          /**< PEM file for the service API; NULL: no TLS. */
+    const char *tls_key;                  /**< PEM file; NULL exactly if tls_certificate is. */
     struct listen_address mqtt_listen;    /**< Own broker: MQTT over TCP. */
     struct listen_address mqtt_ws_listen; /**< Own broker: MQTT over WebSocket. */
     const struct network *network;

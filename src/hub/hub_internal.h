@@ -49,7 +49,8 @@ struct hub {
     struct ledger *ledger;
     struct service_api *api;
     struct http_server *http;
-    struct broker *broker; /**< NULL with an external one. */
+    struct tls_server *tls; /**< NULL without TLS. */
+    struct broker *broker;  /**< NULL with an external one. */
     struct worker_link *link;
     struct block_watch *watch;
     struct control *control;

@@ -61,8 +61,7 @@ static bool restore_frontier(void *context, const struct frontier_record *record
     return true;
 }
 
-/* Tells the core of a service, and what may be made ahead for it in this hub. */
-static bool tell_service(struct ledger *ledger, const struct service_record *record)
+bool ledger_tell_service(struct ledger *ledger, const struct service_record *record)
 {
     struct precache_policy policy = record->precache;
     if (!ledger->options.precache)
@@ -75,7 +74,7 @@ static bool restore_services(struct ledger *ledger, struct error *error)
     struct services *services = ledger->options.services;
     for (size_t i = 0; i < services_count(services); i++) {
         const struct service_record *record = &services_at(services, i)->record;
-        if (!tell_service(ledger, record))
+        if (!ledger_tell_service(ledger, record))
             return error_set(error, ERROR_MEMORY, "no memory for service %s", record->name);
     }
     return true;
@@ -165,21 +164,6 @@ static void core_op_done(struct ledger *ledger, struct store_op *op)
     ledger->options.act(ledger->options.context);
 }
 
-/* What is durable of a service changes what may be made ahead for it. Out of memory, a new service
- * has to do without until the next start. */
-static void follow_service(struct ledger *ledger, const struct store_op *op)
-{
-    if (op->status != STORE_DONE)
-        return;
-    if (op->kind == STORE_SERVICE_ADD || op->kind == STORE_SERVICE_EDIT)
-        (void)tell_service(ledger, op->service);
-    else if (op->kind == STORE_SERVICE_REMOVE)
-        hub_core_forget_service(ledger->options.core, op->service_id);
-    else
-        return;
-    ledger->options.act(ledger->options.context);
-}
-
 static void take_done(struct ledger *ledger)
 {
     struct store_op *next;
@@ -193,7 +177,6 @@ static void take_done(struct ledger *ledger)
         const struct other called = *other;
         free(other);
         op->user = NULL;
-        follow_service(ledger, op);
         called.done(called.context, op);
     }
 }

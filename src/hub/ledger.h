@@ -36,6 +36,10 @@ struct ledger_options {
 /** Loads services, works, chains and totals into the core and starts the store's thread. */
 struct ledger *ledger_create(const struct ledger_options *options, struct error *error);
 
+/** Tells the core of a service, and what may be made ahead for it in this hub. @return false when
+ * out of memory */
+bool ledger_tell_service(struct ledger *ledger, const struct service_record *record);
+
 /** Carries out the core's actions HUB_STORE_…. */
 void ledger_submit(struct ledger *ledger, const struct hub_action *action);
 

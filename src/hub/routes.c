@@ -178,6 +178,15 @@ static bool on_upgrade(void *context, const struct http_request *request)
     return path_is(request->path, "/service_ws/");
 }
 
+/* Workers reach the hub's own broker through the port of services (dpow.md 1). */
+static const struct listen_address *on_tunnel(void *context, const struct http_request *request)
+{
+    const struct hub *hub = context;
+    if (hub->broker == NULL || !path_is(request->path, "/mqtt/"))
+        return NULL;
+    return &broker_endpoints(hub->broker)->websocket;
+}
+
 static void on_open(void *context, struct websocket *socket, const struct http_request *request)
 {
     (void)context;
@@ -203,6 +212,7 @@ struct http_handlers hub_routes(struct hub *hub)
         .on_request = on_request,
         .on_gone = on_gone,
         .on_upgrade = on_upgrade,
+        .on_tunnel = on_tunnel,
         .on_open = on_open,
         .on_message = on_message,
         .on_close = on_close,

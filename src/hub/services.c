@@ -138,6 +138,23 @@ bool service_name_valid(struct slice name)
     return true;
 }
 
+struct service_record service_record_defaults(int64_t created_ms)
+{
+    return (struct service_record){
+        .rate_per_s = SERVICE_RATE_DEFAULT,
+        .weight = 1,
+        .unlimited = true,
+        .precache = {PRECACHE_ALWAYS, false, 10000, 3600, 7 * 86400},
+        .keys = {{.expires_ms = STORE_FOREVER_MS}},
+        .created_ms = created_ms,
+    };
+}
+
+bool service_weight_valid(double weight)
+{
+    return weight >= 0.01 && weight <= 100;
+}
+
 bool service_rate_valid(double rate_per_s)
 {
     return rate_per_s >= 0.01 && rate_per_s <= 1e6;
@@ -184,9 +201,10 @@ enum admission service_admit(struct service *service, const struct service_deman
     const uint64_t slot_us =
         service->next_start_us > idle_since ? service->next_start_us : idle_since;
     const uint64_t wait_us = slot_us > now_us ? slot_us - now_us : 0;
+    const double open_max = service->record.weight * SERVICE_OPEN_MAX;
     if (!can_pay(service, demand))
         return ADMISSION_NO_CREDIT;
-    if (wait_us >= demand->timeout_us || service->open >= SERVICE_OPEN_MAX) {
+    if (wait_us >= demand->timeout_us || (double)service->open >= open_max) {
         const uint64_t excess_us = wait_us >= demand->timeout_us ? wait_us - demand->timeout_us : 0;
         *retry_after_s = (unsigned)(excess_us / 1000000) + 1;
         return ADMISSION_TOO_MANY;

@@ -12,7 +12,7 @@
 
 enum {
     SERVICES_MAX = 65536,
-    SERVICE_OPEN_MAX = 4096,    /**< Requests of one service in hand at once. */
+    SERVICE_OPEN_MAX = 4096,    /**< Requests of a service of weight 1 in hand at once. */
     SERVICE_BURST_SECONDS = 2,  /**< A rested service may start this much of its rate at once. */
     SERVICE_RATE_DEFAULT = 100, /**< Requests a second, where the operator names none. */
 };
@@ -52,6 +52,12 @@ struct service *services_at(const struct services *services, size_t index);
 
 /** Whether a text can be a login name: 1 to 64 of A–Z a–z 0–9 . _ - */
 bool service_name_valid(struct slice name);
+
+/** What a service is where the operator says nothing else: without name, display and key hash. */
+struct service_record service_record_defaults(int64_t created_ms);
+
+/** Whether a weight is acceptable: 0.01 to 100. */
+bool service_weight_valid(double weight);
 
 /** Whether a rate is acceptable: 0.01 to 1,000,000 requests a second. */
 bool service_rate_valid(double rate_per_s);

@@ -25,15 +25,4 @@ struct precache_policy {
     uint32_t period_s; /**< PRECACHE_USED: how recently an account must have been asked for. */
 };
 
-/** What a new service may cause, as the store's columns have it by default. */
-static inline struct precache_policy precache_policy_default(void)
-{
-    return (struct precache_policy){
-        .mode = PRECACHE_ALWAYS,
-        .accounts_max = 10000,
-        .works_per_hour = 3600,
-        .period_s = 604800,
-    };
-}
-
 #endif

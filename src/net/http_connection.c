@@ -13,6 +13,7 @@ static const char *const http_header_names[HEADER_COUNT] = {
     [HEADER_ORIGIN] = "origin",
     [HEADER_UPGRADE] = "upgrade",
     [HEADER_WEBSOCKET_KEY] = "sec-websocket-key",
+    [HEADER_WEBSOCKET_PROTOCOL] = "sec-websocket-protocol",
     [HEADER_WEBSOCKET_VERSION] = "sec-websocket-version",
 };
 
@@ -43,6 +44,7 @@ static void on_closed(uv_handle_t *handle)
     if (connection->websocket != NULL)
         websocket_free(connection->websocket);
     free_request(connection);
+    tls_connection_destroy(connection->tls);
     free(connection->pending);
     free(connection);
     server_finish_close(server);
@@ -52,6 +54,10 @@ void connection_close(struct http_connection *connection)
 {
     if (connection->state == CONNECTION_CLOSING)
         return;
+    if (connection->tls != NULL && connection->state != CONNECTION_DRAINING)
+        https_abandon(connection);
+    if (connection->tunnel != NULL)
+        tunnel_release(connection->tunnel);
     connection->state = CONNECTION_CLOSING;
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
@@ -69,6 +75,12 @@ void connection_drain(struct http_connection *connection)
     uv_shutdown_t *request = malloc(sizeof *request);
     connection->state = CONNECTION_DRAINING;
     connection->deadline_ms = after(connection, HTTP_DRAIN_MS);
+    if (connection->tls != NULL)
+        https_end(connection);
+    if (connection->tunnel != NULL) {
+        tunnel_release(connection->tunnel);
+        connection_read(connection); /* the tunnel may have paused it */
+    }
     if (request == NULL ||
         uv_shutdown(request, (uv_stream_t *)&connection->tcp, on_shutdown) != 0) {
         free(request);
@@ -87,6 +99,8 @@ static void on_written(uv_write_t *request, int status)
     free(request);
     if (status < 0)
         connection_close(connection);
+    else if (connection->tunnel != NULL)
+        tunnel_peer_written(connection->tunnel);
 }
 
 static bool write_later(struct http_connection *connection, const uv_buf_t *parts, unsigned count,
@@ -109,27 +123,33 @@ static bool write_later(struct http_connection *connection, const uv_buf_t *part
     return false;
 }
 
+/* Hands bytes to the socket as they are; copies what it does not take at once. */
+bool connection_send(struct http_connection *connection, const uv_buf_t *parts, unsigned count)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++)
+        total += parts[i].len;
+    int written = uv_try_write((uv_stream_t *)&connection->tcp, parts, count);
+    if (written == UV_EAGAIN)
+        written = 0;
+    return written >= 0 && ((size_t)written == total ||
+                            write_later(connection, parts, count, total, (size_t)written));
+}
+
 /* Returns false, and closes, when the peer is gone or has left too much of earlier writes unread. A
  * single answer may be of any size. */
 bool connection_write(struct http_connection *connection, const uv_buf_t *parts, unsigned count)
 {
-    uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
-    size_t total = 0;
-    for (unsigned i = 0; i < count; i++)
-        total += parts[i].len;
     if (connection->state == CONNECTION_CLOSING)
         return false;
-    const bool full =
-        uv_stream_get_write_queue_size(stream) > connection->server->limits.unsent_bytes;
-    int written = full ? UV_ENOBUFS : uv_try_write(stream, parts, count);
-    if (written == UV_EAGAIN)
-        written = 0;
-    if (written < 0 || ((size_t)written < total &&
-                        !write_later(connection, parts, count, total, (size_t)written))) {
+    const bool full = uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp) >
+                      connection->server->limits.unsent_bytes;
+    const bool sent =
+        !full && (connection->tls != NULL ? https_write(connection, parts, count)
+                                          : connection_send(connection, parts, count));
+    if (!sent)
         connection_close(connection);
-        return false;
-    }
-    return true;
+    return sent;
 }
 
 /* HTTP/1.0 clients that asked to stay must be told that they may. */
@@ -354,10 +374,14 @@ static bool wants_websocket(const struct http_connection *connection)
 static void try_upgrade(struct http_connection *connection, const struct http_request *request)
 {
     const struct http_handlers *handlers = &connection->server->handlers;
-    if (!handlers->on_upgrade(handlers->context, request))
+    const struct listen_address *target =
+        handlers->on_tunnel != NULL ? handlers->on_tunnel(handlers->context, request) : NULL;
+    if (target == NULL && !handlers->on_upgrade(handlers->context, request))
         connection_refuse(connection, 404, "Not found");
     else if (!slice_is(header_value(connection->request, HEADER_WEBSOCKET_VERSION), "13"))
         connection_refuse(connection, 426, "WebSocket version must be 13");
+    else if (target != NULL)
+        tunnel_open(connection, target);
     else if (!websocket_accept(connection, request))
         connection_refuse(connection, 400, "Sec-WebSocket-Key must be 16 bytes in base64");
 }
@@ -460,6 +484,8 @@ static void connection_feed(struct http_connection *connection, const char *data
     connection->feeding = false;
     if (connection->state == CONNECTION_WEBSOCKET)
         websocket_input(connection->websocket, data, length);
+    else if (connection->state == CONNECTION_TUNNEL)
+        tunnel_input(connection->tunnel, data, length);
     else if (connection->state == CONNECTION_ANSWERING)
         keep_pending(connection, data, length);
 }
@@ -472,7 +498,8 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(server->read_buffer, sizeof server->read_buffer);
 }
 
-static void on_bytes(struct http_connection *connection, const char *data, size_t length)
+/* Bytes of the peer, decrypted if there is TLS. */
+void connection_input(struct http_connection *connection, const char *data, size_t length)
 {
     switch (connection->state) {
     case CONNECTION_READING:
@@ -484,6 +511,9 @@ static void on_bytes(struct http_connection *connection, const char *data, size_
     case CONNECTION_WEBSOCKET:
         websocket_input(connection->websocket, data, length);
         break;
+    case CONNECTION_TUNNEL:
+        tunnel_input(connection->tunnel, data, length);
+        break;
     case CONNECTION_DRAINING:
         connection->drained += length;
         if (connection->drained > HTTP_DRAIN_MAX)
@@ -494,12 +524,34 @@ static void on_bytes(struct http_connection *connection, const char *data, size_
     }
 }
 
+/* The peer sends no more. */
+void connection_ended(struct http_connection *connection)
+{
+    if (connection->state == CONNECTION_TUNNEL)
+        tunnel_peer_ended(connection->tunnel);
+    else
+        connection_close(connection);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct http_connection *connection = stream->data;
-    if (count > 0)
-        on_bytes(connection, buffer->base, (size_t)count);
-    else if (count < 0)
+    /* What is only dropped need not be decrypted. */
+    const bool decrypt =
+        connection->server->tls != NULL && connection->state != CONNECTION_DRAINING;
+    if (count < 0)
+        connection_ended(connection);
+    else if (count > 0 && decrypt)
+        https_input(connection, buffer->base, (size_t)count);
+    else if (count > 0)
+        connection_input(connection, buffer->base, (size_t)count);
+}
+
+/* Reads, or goes on reading. */
+void connection_read(struct http_connection *connection)
+{
+    const int status = uv_read_start((uv_stream_t *)&connection->tcp, on_allocate, on_read);
+    if (status != 0 && status != UV_EALREADY)
         connection_close(connection);
 }
 
@@ -549,8 +601,7 @@ void connection_start(struct http_connection *connection)
     learn_peer(connection);
     connection->opened_us = clock_monotonic_us();
     (void)uv_tcp_nodelay(&connection->tcp, 1);
-    if (uv_read_start((uv_stream_t *)&connection->tcp, on_allocate, on_read) != 0)
-        connection_close(connection);
+    connection_read(connection);
 }
 
 void connection_resume(struct http_connection *connection)
@@ -588,6 +639,8 @@ void connection_expire(struct http_connection *connection, uint64_t now_ms)
         return;
     if (connection->state == CONNECTION_WEBSOCKET)
         websocket_expire(connection->websocket, now_ms);
+    else if (connection->state == CONNECTION_TUNNEL)
+        tunnel_expire(connection->tunnel, now_ms);
     if (connection->state == CONNECTION_CLOSING || now_ms < connection->deadline_ms)
         return;
     if (connection->state == CONNECTION_READING && connection->request != NULL)

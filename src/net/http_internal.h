@@ -1,7 +1,8 @@
 /**
  * http_internal: what the files of the HTTP server share. http_server.c listens, keeps the list of
- * connections and their deadlines; http_connection.c moves bytes and requests of one connection;
- * websocket.c takes over when a connection is upgraded.
+ * connections and their deadlines; http_connection.c moves bytes and requests of one connection,
+ * through http_tls.c where there is TLS; websocket.c or http_tunnel.c takes over when a connection
+ * is upgraded.
  */
 #ifndef DPOW_NET_HTTP_INTERNAL_H
 #define DPOW_NET_HTTP_INTERNAL_H
@@ -28,6 +29,7 @@ enum http_header {
     HEADER_ORIGIN,
     HEADER_UPGRADE,
     HEADER_WEBSOCKET_KEY,
+    HEADER_WEBSOCKET_PROTOCOL,
     HEADER_WEBSOCKET_VERSION,
     HEADER_COUNT, /**< Also: the header being read is none of these. */
 };
@@ -53,6 +55,7 @@ enum connection_state {
     CONNECTION_READING,   /**< Between requests, or in one. */
     CONNECTION_ANSWERING, /**< A request is with the owner. */
     CONNECTION_WEBSOCKET,
+    CONNECTION_TUNNEL,
     CONNECTION_DRAINING, /**< Refused or last answer sent: what still comes is dropped. */
     CONNECTION_CLOSING,  /**< uv_close() called. */
 };
@@ -80,7 +83,9 @@ struct http_connection {
     size_t drained;
     uint64_t deadline_ms; /**< Loop time at which the present state has lasted too long. */
     struct websocket *websocket;
-    struct in6_addr address; /**< Of the peer; IPv4 mapped. */
+    struct tunnel *tunnel;
+    struct tls_connection *tls; /**< NULL without TLS, and until the first bytes come. */
+    struct in6_addr address;    /**< Of the peer; IPv4 mapped. */
     char peer[INET6_ADDRSTRLEN];
     uint64_t opened_us;
 };
@@ -93,19 +98,21 @@ struct http_server {
     struct http_handlers handlers;
     struct http_limits limits;
     struct log log;
+    const struct tls_server *tls; /**< NULL for none. */
     uint16_t port;
     struct http_connection *connections;
     struct http_counters counters;
     bool accepting;
     bool accept_later; /**< accept() failed for want of descriptors: tried again by the timer. */
     bool closing;
-    unsigned handles_open;
+    unsigned handles_open; /**< Its own and the tunnels'. */
     void (*done)(void *context);
     void *done_context;
     char read_buffer[65536];
 };
 
 /* http_server.c */
+bool server_parse_address(const char *host, uint16_t port, struct sockaddr_storage *address);
 void server_forget(struct http_connection *connection);
 void server_finish_close(struct http_server *server);
 void server_resume_later(struct http_server *server);
@@ -118,9 +125,28 @@ void connection_resume(struct http_connection *connection);
 void connection_drain(struct http_connection *connection);
 void connection_expire(struct http_connection *connection, uint64_t now_ms);
 bool connection_write(struct http_connection *connection, const uv_buf_t *parts, unsigned count);
+bool connection_send(struct http_connection *connection, const uv_buf_t *parts, unsigned count);
+void connection_read(struct http_connection *connection);
+void connection_input(struct http_connection *connection, const char *data, size_t length);
+void connection_ended(struct http_connection *connection);
 void connection_refuse(struct http_connection *connection, int status, const char *text);
 
+/* http_tls.c */
+void https_input(struct http_connection *connection, const char *data, size_t length);
+bool https_write(struct http_connection *connection, const uv_buf_t *parts, unsigned count);
+void https_end(struct http_connection *connection);
+void https_abandon(struct http_connection *connection);
+
+/* http_tunnel.c */
+void tunnel_open(struct http_connection *connection, const struct listen_address *target);
+void tunnel_input(struct tunnel *tunnel, const char *data, size_t length);
+void tunnel_peer_written(struct tunnel *tunnel);
+void tunnel_peer_ended(struct tunnel *tunnel);
+void tunnel_expire(struct tunnel *tunnel, uint64_t now_ms);
+void tunnel_release(struct tunnel *tunnel);
+
 /* websocket.c */
+bool websocket_key_is_valid(struct slice key);
 bool websocket_accept(struct http_connection *connection, const struct http_request *request);
 void websocket_input(struct websocket *socket, const char *data, size_t length);
 void websocket_expire(struct websocket *socket, uint64_t now_ms);

@@ -101,10 +101,10 @@ void server_resume_later(struct http_server *server)
         (void)uv_idle_start(&server->resumer, on_resume);
 }
 
-static bool parse_address(const char *address, uint16_t port, struct sockaddr_storage *parsed)
+bool server_parse_address(const char *host, uint16_t port, struct sockaddr_storage *address)
 {
-    return uv_ip4_addr(address, port, (struct sockaddr_in *)parsed) == 0 ||
-           uv_ip6_addr(address, port, (struct sockaddr_in6 *)parsed) == 0;
+    return uv_ip4_addr(host, port, (struct sockaddr_in *)address) == 0 ||
+           uv_ip6_addr(host, port, (struct sockaddr_in6 *)address) == 0;
 }
 
 static int start_listening(struct http_server *server, const struct sockaddr_storage *address)
@@ -129,7 +129,7 @@ struct http_server *http_server_create(uv_loop_t *loop, const char *address, uin
                                        struct error *error)
 {
     struct sockaddr_storage parsed = {0};
-    if (!parse_address(address, port, &parsed)) {
+    if (!server_parse_address(address, port, &parsed)) {
         (void)error_set(error, ERROR_INVALID, "%s is not a numeric IPv4 or IPv6 address", address);
         return NULL;
     }
@@ -159,6 +159,11 @@ struct http_server *http_server_create(uv_loop_t *loop, const char *address, uin
     }
     (void)uv_timer_start(&server->timer, on_tick, TICK_MS, TICK_MS);
     return server;
+}
+
+void http_server_use_tls(struct http_server *server, const struct tls_server *tls)
+{
+    server->tls = tls;
 }
 
 uint16_t http_server_port(const struct http_server *server)

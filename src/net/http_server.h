@@ -1,5 +1,5 @@
 /**
- * http_server: an HTTP/1.1 and WebSocket server on one libuv loop.
+ * http_server: an HTTP/1.1 and WebSocket server on one libuv loop, with or without TLS.
  *
  * Requests of one connection are handed up one at a time and answered in order; bytes of the next
  * requests wait in a buffer of the size of one; a peer that sends more of them ahead is closed.
@@ -13,6 +13,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "net/tls.h"
+#include "net/url.h"
 
 #include <uv.h>
 
@@ -46,6 +48,11 @@ struct http_handlers {
     void (*on_gone)(void *context, struct http_exchange *exchange);
     /** An upgrade request for this path: whether to accept it (otherwise 404). */
     bool (*on_upgrade)(void *context, const struct http_request *request);
+    /** Asked first, if not NULL: which server behind this one serves the upgrade request; NULL for
+     *  none. Such a WebSocket must offer the subprotocol of MQTT, and is copied both ways unseen
+     *  after a new request for /mqtt there; it is a connection like others, without idle time.
+     *  Borrowed until the return. */
+    const struct listen_address *(*on_tunnel)(void *context, const struct http_request *request);
     void (*on_open)(void *context, struct websocket *socket, const struct http_request *request);
     /** One complete text message; binary messages are ignored. Borrowed until the return. */
     void (*on_message)(void *context, struct websocket *socket, struct slice text);
@@ -59,7 +66,8 @@ struct http_limits {
     size_t head_bytes;           /**< Request line and headers; more: 431. */
     size_t body_bytes;           /**< More: 413. */
     uint64_t request_ms;         /**< From the first byte of a request to its last; more: 408. Also
-                                      from the connection to its first byte; more: closed. */
+                                      from the connection to its first byte, a TLS handshake
+                                      included; more: closed. */
     uint64_t idle_ms;            /**< A connection is closed so long after its last answer. */
     size_t connections;          /**< More are closed at once. */
     size_t connections_per_peer; /**< Of one address, likewise; 0 means no such limit. */
@@ -78,7 +86,8 @@ struct http_counters {
     uint64_t refused;   /**< Answered by a limit or as malformed. */
     uint64_t messages;  /**< WebSocket texts handed up. */
     size_t connections; /**< Open now, WebSockets included. */
-    size_t websockets;  /**< Open now. */
+    size_t websockets;  /**< Open now, those that are tunnelled left out. */
+    size_t tunnels;     /**< Open now. */
 };
 
 /**
@@ -92,6 +101,12 @@ struct http_server *http_server_create(uv_loop_t *loop, const char *address, uin
                                        const struct http_handlers *handlers,
                                        const struct http_limits *limits, const struct log *log,
                                        struct error *error);
+
+/**
+ * Lets all connections speak TLS; to be called before the loop runs.
+ * @param tls borrowed until the server is closed; it may be reloaded in between
+ */
+void http_server_use_tls(struct http_server *server, const struct tls_server *tls);
 
 /** The port it listens on. */
 uint16_t http_server_port(const struct http_server *server);

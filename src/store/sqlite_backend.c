@@ -26,6 +26,21 @@ static bool execute(struct sqlite_backend *backend, const char *text, const char
     return sqlite_failed(backend->database, doing, error);
 }
 
+static bool apply_read(struct sqlite_backend *backend, struct store_op *op, struct error *error)
+{
+    op->read.begin(op->read.context);
+    switch (op->kind) {
+    case STORE_READ_CREDITS:
+        return sqlite_read_credits(backend, op, error);
+    case STORE_READ_CLIENTS:
+        return sqlite_read_clients(backend, op, error);
+    case STORE_READ_AUDIT:
+        return sqlite_read_audit(backend, op, error);
+    default:
+        return sqlite_check(backend, op, error);
+    }
+}
+
 static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struct error *error)
 {
     switch (op->kind) {
@@ -47,12 +62,13 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_FRONTIER:
     case STORE_SERIES:
         return sqlite_apply_book(backend, op, error);
+    case STORE_READ_BALANCE:
+        return sqlite_read_balance(backend, op, error);
     case STORE_READ_CREDITS:
-        return sqlite_read_credits(backend, op, error);
+    case STORE_READ_CLIENTS:
     case STORE_READ_AUDIT:
-        return sqlite_read_audit(backend, op, error);
     case STORE_CHECK:
-        return sqlite_check(backend, op, error);
+        return apply_read(backend, op, error);
     }
     return error_set(error, ERROR_INVALID, "unknown store operation %d", (int)op->kind);
 }

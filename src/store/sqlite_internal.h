@@ -53,7 +53,7 @@ struct tally {
     int64_t service_id; /**< 0: the slot is free. */
     bool exists;
     bool unlimited;
-    int64_t credits; /**< Left, this transaction's uses taken off. */
+    int64_t credits;            /**< Left, this transaction's uses taken off. */
     int64_t before[WORK_TYPES]; /**< Answers counted before the transaction. */
     int64_t counts[WORK_TYPES]; /**< Answers of this transaction. */
     int64_t used;
@@ -119,6 +119,8 @@ bool sqlite_write_audit(struct sqlite_backend *backend, const struct audit_recor
 
 /* sqlite_read.c, sqlite_check.c */
 bool sqlite_read_credits(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+bool sqlite_read_clients(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+bool sqlite_read_balance(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 bool sqlite_read_audit(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 bool sqlite_check(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 bool sqlite_each_service(struct store_backend *common,

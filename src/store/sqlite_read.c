@@ -174,6 +174,44 @@ bool sqlite_each_client(struct store_backend *common, size_t limit,
     return sqlite_finish(backend, statement, status, error);
 }
 
+bool sqlite_read_clients(struct sqlite_backend *backend, struct store_op *op, struct error *error)
+{
+    static const char text[] =
+        "SELECT account, precache, ondemand, hashes_precache, hashes_ondemand, snapshot_precache,"
+        " snapshot_ondemand, last_ms, ban_until_ms, ban_reason FROM clients"
+        " WHERE ?1 IS NULL OR account = ?1 ORDER BY last_ms DESC LIMIT ?2";
+    struct client_record client;
+    sqlite3_stmt *statement = NULL;
+    int status;
+    if (!sqlite_prepare(backend, text, &statement, error))
+        return false;
+    if (op->read.account != NULL)
+        sqlite_bind_key(statement, 1, op->read.account->key);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)op->read.limit);
+    while ((status = sqlite3_step(statement)) == SQLITE_ROW)
+        if (read_client(statement, &client))
+            op->read.visit.client(op->read.context, &client);
+    return sqlite_finish(backend, statement, status, error);
+}
+
+bool sqlite_read_balance(struct sqlite_backend *backend, struct store_op *op, struct error *error)
+{
+    static const char text[] = "SELECT kind, sum(amount) FROM credit_entries WHERE service = ?1"
+                               " GROUP BY kind";
+    sqlite3_stmt *statement = NULL;
+    int status;
+    if (!sqlite_prepare(backend, text, &statement, error))
+        return false;
+    memset(op->balance.added, 0, sizeof op->balance.added);
+    (void)sqlite3_bind_int64(statement, 1, op->balance.service_id);
+    while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
+        const int kind = sqlite3_column_int(statement, 0);
+        if (kind >= 0 && kind < CREDIT_KINDS)
+            op->balance.added[kind] = sqlite3_column_int64(statement, 1);
+    }
+    return sqlite_finish(backend, statement, status, error);
+}
+
 static bool read_frontier(sqlite3_stmt *statement, struct frontier_record *record)
 {
     memset(record, 0, sizeof *record);

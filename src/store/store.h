@@ -51,9 +51,12 @@ enum store_op_kind {
     STORE_FRONTIER,
     /** Writes the present state of a period of a time series. */
     STORE_SERIES,
-    /** Reads; visit is called on the store's thread. */
+    /** Read; visit is called on the store's thread. */
     STORE_READ_CREDITS,
+    STORE_READ_CLIENTS,
     STORE_READ_AUDIT,
+    /** The sums of a service's credit account. */
+    STORE_READ_BALANCE,
     /** Recomputes every total from the added rows; visit gets a text for each that differs. */
     STORE_CHECK,
 };
@@ -112,15 +115,23 @@ struct store_op {
         struct frontier_record frontier;
         const struct series_record *series;
         struct {
-            int64_t service_id; /**< READ_CREDITS: whose; 0 for all. */
-            size_t limit;       /**< Rows, the newest. */
+            int64_t service_id;            /**< READ_CREDITS: whose; 0 for all. */
+            const struct account *account; /**< READ_CLIENTS: the only one; NULL for all. */
+            size_t limit;                  /**< Rows, the newest. */
+            /** Before the first row; again, and all rows with it, if the store must try again. */
+            void (*begin)(void *context);
             union {
                 void (*credit)(void *context, const struct credit_record *record);
+                void (*client)(void *context, const struct client_record *record);
                 void (*audit)(void *context, const struct audit_record *record);
                 void (*fault)(void *context, const char *text);
             } visit;
             void *context;
         } read;
+        struct {
+            int64_t service_id;
+            int64_t added[CREDIT_KINDS]; /**< Out. */
+        } balance;
     };
 };
 

@@ -1,6 +1,7 @@
 /* Bytes from the network into the HTTP server and, behind an upgrade, into the WebSocket: nothing
  * may crash, leak or hang, and every request handed up is answered or told gone, exactly once. The
- * first byte chooses whether the connection is upgraded before; a byte 0 in the rest splits reads.
+ * first byte chooses whether the connection is upgraded before, to what; a byte 0 in the rest
+ * splits reads.
  */
 #include "net/http_server.h"
 
@@ -18,6 +19,7 @@ struct fuzz {
     struct http_exchange *waiting; /* Answered after the loop has run once more. */
     unsigned owed;
     unsigned open;
+    struct listen_address self;
 };
 
 static void on_request(void *context, struct http_exchange *exchange,
@@ -47,6 +49,14 @@ static bool on_upgrade(void *context, const struct http_request *request)
 {
     (void)context;
     return request->path.length > 0;
+}
+
+/* Back to this server, where it becomes a WebSocket like others. */
+static const struct listen_address *on_tunnel(void *context, const struct http_request *request)
+{
+    struct fuzz *fuzz = context;
+    fuzz->self.port = http_server_port(fuzz->server);
+    return slice_is(request->path, "/tunnel") ? &fuzz->self : NULL;
 }
 
 static void on_open(void *context, struct websocket *socket, const struct http_request *request)
@@ -88,9 +98,17 @@ static void turn(struct fuzz *fuzz)
 
 static struct fuzz *start(void)
 {
-    static struct fuzz fuzz;
-    static const struct http_handlers handlers = {on_request, on_gone,  on_upgrade, on_open,
-                                                  on_message, on_close, &fuzz};
+    static struct fuzz fuzz = {.self = {.host = "127.0.0.1"}};
+    static const struct http_handlers handlers = {
+        .on_request = on_request,
+        .on_gone = on_gone,
+        .on_upgrade = on_upgrade,
+        .on_tunnel = on_tunnel,
+        .on_open = on_open,
+        .on_message = on_message,
+        .on_close = on_close,
+        .context = &fuzz,
+    };
     const struct log quiet = {.descriptor = 2, .level = LOG_ERROR + 1, .part = "fuzz"};
     struct http_limits limits = http_limits_default();
     struct error error;
@@ -121,12 +139,16 @@ static int connect_to(struct fuzz *fuzz)
     return client;
 }
 
-static void upgrade(struct fuzz *fuzz, int client)
+static void upgrade(struct fuzz *fuzz, int client, const char *path)
 {
-    static const char request[] =
-        "GET /x HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-    (void)send(client, request, sizeof request - 1, MSG_NOSIGNAL);
+    char request[256];
+    const int length =
+        snprintf(request, sizeof request,
+                 "GET %s HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                 "Sec-WebSocket-Protocol: mqtt\r\n\r\n",
+                 path);
+    (void)send(client, request, (size_t)length, MSG_NOSIGNAL);
     turn(fuzz);
 }
 
@@ -140,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const int client = connect_to(fuzz);
     turn(fuzz);
     if (data[0] % 2 == 1)
-        upgrade(fuzz, client);
+        upgrade(fuzz, client, data[0] % 8 == 7 ? "/tunnel" : "/x");
     size_t from = 1;
     for (size_t i = 1; i <= size; i++) {
         if (i < size && data[i] != 0)

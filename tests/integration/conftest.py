@@ -156,7 +156,7 @@ class Client:
     retain)."""
 
     def __init__(self, hub, user="client", password="client", client_id="", websocket=False,
-                 subscribe=(), on_message=None):
+                 subscribe=(), on_message=None, port=None, tls=None):
         self.messages = queue.Queue()
         self.connected = threading.Event()
         self.subscribed = threading.Event()
@@ -171,7 +171,10 @@ class Client:
         self.client.on_message = self._on_message
         self.client.on_subscribe = self._on_subscribe
         self.client.reconnect_delay_set(0.05, 0.2)
-        self.client.connect_async("127.0.0.1", hub.ws_port if websocket else hub.mqtt_port)
+        if tls:
+            self.client.tls_set_context(tls)
+        own_port = hub.ws_port if websocket else hub.mqtt_port
+        self.client.connect_async("127.0.0.1", port or own_port)
         self.client.loop_start()
         assert self.connected.wait(PATIENCE)
         if self.subscriptions and self.code == 0:

@@ -12,10 +12,28 @@ static bool store_has(const struct world *world, const struct root *root, uint64
     return false;
 }
 
+/* What is made ahead is for a chain's block, at one of the two thresholds, and not too much. */
+static void check_asked_ahead(struct world *world, const struct hub_action *action)
+{
+    struct hub_core_stats stats;
+    hub_core_stats(world->core, &stats);
+    if (world_root_index(world, &action->work.root) < ROOTS)
+        world_fail(world, "a root is made ahead that is no chain's");
+    if (action->work.threshold != world->options.send_threshold &&
+        action->work.threshold != world->options.receive_threshold)
+        world_fail(world, "a work is made ahead for %016" PRIx64, action->work.threshold);
+    if (stats.precaching > world->options.precache_parallel)
+        world_fail(world, "%zu works are made ahead at once", stats.precaching);
+}
+
 /* What workers are asked for is what the most demanding of those who wait asked for. Requests whose
  * deadline is this very moment may have been counted or not. */
 void check_asked(struct world *world, const struct hub_action *action)
 {
+    if (action->work.type == WORK_PRECACHE) {
+        check_asked_ahead(world, action);
+        return;
+    }
     uint64_t least = 0;
     uint64_t most = 0;
     for (size_t i = 0; i < world->request_count; i++) {
@@ -38,7 +56,9 @@ void check_asked(struct world *world, const struct hub_action *action)
 /* A work is recorded, and its finder rewarded, only if it meets what somebody asked for. */
 void check_found(struct world *world, const struct hub_action *action)
 {
-    bool asked = false;
+    bool asked = action->store_work.type == WORK_PRECACHE &&
+                 (action->store_work.threshold == world->options.send_threshold ||
+                  action->store_work.threshold == world->options.receive_threshold);
     for (size_t i = 0; i < world->request_count; i++)
         asked |= world->requests[i].asked &&
                  world->requests[i].request.threshold == action->store_work.threshold;
@@ -117,11 +137,13 @@ void check_end(struct world *world)
     for (size_t i = 0; i < world->request_count; i++)
         if (world->requests[i].state == REQUEST_OPEN)
             world_fail(world, "request %zu was never answered", i);
-    if (stats.waiters != 0 || stats.wanted != 0 || stats.entries != 0)
-        world_fail(world, "%zu waiters, %zu wanted and %zu entries are left", stats.waiters,
-                   stats.wanted, stats.entries);
-    for (size_t i = 0; i < ROOTS; i++)
-        if (world->asked[i] && world->faults.crashes == 0)
-            world_fail(world, "root %zu was asked for and never cancelled", i);
+    if (stats.waiters != 0 || stats.wanted != 0 || stats.entries != 0 || stats.chains != 0 ||
+        stats.queued != 0 || stats.precaching != 0)
+        world_fail(world, "%zu waiters, %zu wanted, %zu entries, %zu chains, %zu queued are left",
+                   stats.waiters, stats.wanted, stats.entries, stats.chains, stats.queued);
+    for (size_t i = 0; i < ROOTS_ALL; i++)
+        for (int type = 0; type < WORK_TYPES; type++)
+            if (world->asked[i][type] && world->faults.crashes == 0)
+                world_fail(world, "root %zu was asked for and never cancelled", i);
     check_counts(world);
 }

@@ -54,6 +54,7 @@ static bool apply_work(struct world *world, const struct hub_action *action)
     *work = (struct sim_work){.root = action->store_work.root,
                               .nonce = action->store_work.nonce,
                               .type = action->store_work.type,
+                              .service_id = action->store_work.service_id,
                               .found_us = world->now_us,
                               .rewarded = action->store_work.has_account};
     if (work->rewarded)
@@ -81,6 +82,12 @@ static void report_answer(struct world *world, const struct sim_op *op)
     world_act(world);
 }
 
+static void report_frontier(struct world *world, const struct hub_action *action)
+{
+    hub_core_frontier_stored(world->core, world->now_us, &action->store_frontier.account);
+    world_act(world);
+}
+
 /* The whole batch is durable before anything of it is reported, as in the real store. */
 static void commit(struct world *world)
 {
@@ -94,6 +101,8 @@ static void commit(struct world *world)
     for (size_t i = 0; i < count; i++) {
         const struct hub_action *action = &batch[i].action;
         rewarded[i] = action->kind == HUB_STORE_WORK && apply_work(world, action);
+        if (action->kind == HUB_STORE_FRONTIER)
+            chains_store(world, action);
         if (action->kind == HUB_STORE_ANSWER)
             world->durable_answers[action->store_answer.service_id]++;
         if (action->kind == HUB_STORE_UNANSWER)
@@ -102,6 +111,8 @@ static void commit(struct world *world)
     for (size_t i = 0; i < count; i++) {
         if (batch[i].action.kind == HUB_STORE_WORK)
             report_work(world, &batch[i].action, rewarded[i]);
+        else if (batch[i].action.kind == HUB_STORE_FRONTIER)
+            report_frontier(world, &batch[i].action);
         else
             report_answer(world, &batch[i]);
     }
@@ -135,6 +146,8 @@ void database_crash(struct world *world)
             const struct hub_action *action = &world->queued[i].action;
             if (action->kind == HUB_STORE_WORK)
                 (void)apply_work(world, action);
+            else if (action->kind == HUB_STORE_FRONTIER)
+                chains_store(world, action);
             else
                 world->durable_answers[action->store_answer.service_id] +=
                     action->kind == HUB_STORE_ANSWER ? 1 : (uint64_t)-1;
@@ -157,7 +170,7 @@ void database_restore(struct world *world)
         const uint64_t end_us = work->found_us + world->options.cache_us;
         if (end_us > world->now_us)
             hub_core_restore_work(world->core, world->now_us, &work->root, work->nonce, work->type,
-                                  0, end_us - world->now_us);
+                                  work->service_id, end_us - world->now_us);
     }
     world_act(world);
 }

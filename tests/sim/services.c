@@ -24,6 +24,7 @@ void services_schedule(struct world *world)
             world_schedule(world, when_us + random_below(&world->random, 1500000), EVENT_LEAVE)
                 ->index = i;
     }
+    chains_schedule(world, when_us);
     for (unsigned i = 0; i < world->faults.crashes; i++)
         world_schedule(world, random_below(&world->random, when_us), EVENT_CRASH);
     for (unsigned i = 0; i < world->faults.outages; i++) {
@@ -43,6 +44,8 @@ void services_schedule(struct world *world)
 static void ask(struct world *world, size_t index)
 {
     struct sim_request *request = &world->requests[index];
+    if (random_below(&world->random, 3) == 0)
+        chains_ask(world, &request->request);
     world_note(world, "request %zu for root %zu until %.6f", index,
                world_root_index(world, &request->request.root),
                (double)request->request.deadline_us / 1e6);
@@ -87,4 +90,9 @@ void services_reply(struct world *world, const struct hub_action *action)
     request->state = REQUEST_ANSWERED;
     request->answer = action->reply.answer;
     check_reply(world, request, action);
+    if (action->reply.answer != HUB_ANSWER_WORK)
+        return;
+    if (request->request.has_account && action->reply.type == WORK_PRECACHE)
+        world->ahead++;
+    chains_answered(world, &action->reply.root);
 }

@@ -24,7 +24,7 @@ void workers_broadcast(struct world *world, const struct hub_action *action)
     const bool work = action->kind == HUB_WORK;
     const size_t root = world_root_index(world, &action->work.root);
     world_note(world, "%s root %zu", work ? "ask for" : "cancel", root);
-    world->asked[root] = work;
+    world->asked[root][action->work.type] = work;
     if (work)
         check_asked(world, action);
     for (size_t i = 0; i < WORKERS; i++) {
@@ -46,7 +46,7 @@ static size_t held_index(const struct sim_worker *worker, const struct root *roo
     for (size_t i = 0; i < worker->held_count; i++)
         if (memcmp(&worker->held[i].root, root, sizeof *root) == 0)
             return i;
-    return ROOTS;
+    return ROOTS_ALL;
 }
 
 static void search(struct world *world, size_t index)
@@ -73,7 +73,7 @@ static void drop(struct sim_worker *worker, size_t held)
 static void take(struct world *world, const struct event *event)
 {
     struct sim_worker *worker = &world->workers[event->index];
-    if (held_index(worker, &event->root) < ROOTS || worker->held_count == ROOTS)
+    if (held_index(worker, &event->root) < ROOTS_ALL || worker->held_count == ROOTS_ALL)
         return;
     worker->held[worker->held_count].root = event->root;
     worker->held[worker->held_count].threshold = event->threshold;
@@ -86,7 +86,7 @@ static void cancel(struct world *world, const struct event *event)
 {
     struct sim_worker *worker = &world->workers[event->index];
     const size_t held = held_index(worker, &event->root);
-    if (held == ROOTS || random_unit(&world->random) < world->faults.deaf)
+    if (held == ROOTS_ALL || random_unit(&world->random) < world->faults.deaf)
         return;
     drop(worker, held);
     if (held == 0)

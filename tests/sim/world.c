@@ -43,7 +43,7 @@ struct world *world_create(uint64_t seed, size_t requests, const struct faults *
     world->queued = must_calloc(8 * requests + 64, sizeof *world->queued);
     world->works = must_calloc(8 * requests + 64, sizeof *world->works);
     world->broker_up = true;
-    for (size_t i = 0; i < ROOTS; i++)
+    for (size_t i = 0; i < ROOTS_ALL; i++)
         for (size_t b = 0; b < 32; b++)
             world->roots[i].bytes[b] = (uint8_t)random_below(&world->random, 256);
     for (size_t i = 0; i < ACCOUNTS; i++)
@@ -57,11 +57,15 @@ struct world *world_create(uint64_t seed, size_t requests, const struct faults *
     world->options.reask_us = 400000;
     world->options.linger_us = 500000;
     world->options.grace_us = 1000000;
-    world->options.chains_max = ROOTS / 4;
+    world->options.chains_max = CHAINS - 2;
+    world->options.send_threshold = UINT64_MAX << 59;
+    world->options.receive_threshold = UINT64_MAX << 62;
+    world->options.chain_works_per_hour = 100000;
     world->options.chain_us = 60000000;
     world->options.precache_parallel = 4;
     world->options.precache_us = 3000000;
     world->core = new_core(world);
+    chains_policies(world);
     workers_create(world);
     services_schedule(world);
     return world;
@@ -124,10 +128,10 @@ void world_fail(struct world *world, const char *format, ...)
 
 size_t world_root_index(const struct world *world, const struct root *root)
 {
-    for (size_t i = 0; i < ROOTS; i++)
+    for (size_t i = 0; i < ROOTS_ALL; i++)
         if (memcmp(&world->roots[i], root, sizeof *root) == 0)
             return i;
-    return ROOTS;
+    return ROOTS_ALL;
 }
 
 static void act(struct world *world, const struct hub_action *action)
@@ -150,6 +154,7 @@ static void act(struct world *world, const struct hub_action *action)
         check_reward(world, action);
         break;
     case HUB_ASK_FRONTIER:
+        chains_ask_node(world, &action->ask_frontier);
         break;
     }
 }
@@ -173,7 +178,9 @@ static void crash(struct world *world)
         if (world->requests[i].state == REQUEST_OPEN && world->requests[i].waiter != 0)
             world->requests[i].state = REQUEST_LOST;
     world->core = new_core(world);
+    chains_policies(world);
     database_restore(world);
+    chains_restore(world);
 }
 
 static void broker(struct world *world, bool up)
@@ -217,6 +224,11 @@ static void dispatch(struct world *world, const struct event *event)
         break;
     case EVENT_CRASH:
         crash(world);
+        break;
+    case EVENT_CONFIRMED:
+    case EVENT_FRONTIER:
+    case EVENT_NODE:
+        chains_event(world, event);
         break;
     case EVENT_BROKER:
         broker(world, event->stamp != 0);

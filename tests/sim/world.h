@@ -11,7 +11,17 @@
 #include "base/random.h"
 #include "hub/core.h"
 
-enum { WORKERS = 6, ROOTS = 40, SERVICES = 3, ACCOUNTS = 4, HISTORY = 48, HISTORY_LINE = 120 };
+enum {
+    WORKERS = 6,
+    ROOTS = 40, /* That requests ask for at random. */
+    CHAINS = 8,
+    BLOCKS = 200, /* Of each chain, at most. */
+    ROOTS_ALL = ROOTS + CHAINS * BLOCKS,
+    SERVICES = 3,
+    ACCOUNTS = 4,
+    HISTORY = 48,
+    HISTORY_LINE = 120,
+};
 
 /** How unkind the world is; probabilities in [0, 1]. */
 struct faults {
@@ -43,9 +53,19 @@ struct sim_work {
     struct root root;
     uint64_t nonce;
     enum work_type type;
+    int64_t service_id;
     uint64_t found_us;
     bool rewarded;
     bool told; /**< HUB_REWARD came. */
+};
+
+/** What the store holds of a chain. */
+struct sim_chain {
+    bool exists;
+    struct root frontier;
+    uint64_t height;
+    int64_t service_id;
+    uint64_t used_us;
 };
 
 enum event_kind {
@@ -58,15 +78,19 @@ enum event_kind {
     EVENT_RESULT, /**< A result reaches the hub. */
     EVENT_COMMIT, /**< The store's group commit ends. */
     EVENT_CRASH,
-    EVENT_BROKER, /**< The broker goes or comes back. */
-    EVENT_STORE,  /**< Commits begin to fail or work again. */
+    EVENT_BROKER,    /**< The broker goes or comes back. */
+    EVENT_STORE,     /**< Commits begin to fail or work again. */
+    EVENT_CONFIRMED, /**< The node tells of a block. */
+    EVENT_FRONTIER,  /**< The node answers where a chain is. */
+    EVENT_NODE,      /**< The connection to the node is back after an absence. */
 };
 
 struct event {
     struct heap_item item; /**< key = simulated time in µs. */
     enum event_kind kind;
-    size_t index;   /**< Request or worker. */
-    uint64_t stamp; /**< FOUND: the search; COMMIT: the store's life; flag for BROKER, STORE.*/
+    size_t index;   /**< Request, worker or chain. */
+    uint64_t stamp; /**< FOUND: the search; COMMIT: the store's life; CONFIRMED: the block's number;
+                         flag for BROKER, STORE. */
     struct root root;
     uint64_t threshold;
     uint64_t nonce;
@@ -80,7 +104,7 @@ struct sim_worker {
         struct root root;
         uint64_t threshold;
         enum work_type type;
-    } held[ROOTS];
+    } held[ROOTS_ALL];
     size_t held_count; /**< held[0] is being searched. */
     uint64_t search;   /**< Stamp of the present search. */
     double rate_hps;
@@ -108,7 +132,10 @@ struct world {
 
     struct sim_request *requests;
     size_t request_count;
-    struct root roots[ROOTS];
+    struct root roots[ROOTS_ALL]; /**< The chains' blocks behind the others. */
+    size_t heads[CHAINS];         /**< How many blocks follow the first one of each chain. */
+    struct sim_chain stored_chains[CHAINS]; /**< Durable. */
+    uint64_t ahead; /**< Chains' requests that were answered from the cache. */
     struct account accounts[ACCOUNTS];
     struct sim_worker workers[WORKERS];
     uint64_t search_stamps;
@@ -124,7 +151,7 @@ struct world {
     uint64_t durable_answers[SERVICES + 1];
     uint64_t durable_rewards[ACCOUNTS];
     uint64_t told_rewards[ACCOUNTS];
-    bool asked[ROOTS]; /**< Whether the last message about a root was a work. */
+    bool asked[ROOTS_ALL][WORK_TYPES]; /**< Whether the last message was a work. */
 
     char history[HISTORY][HISTORY_LINE];
     size_t history_count;
@@ -168,6 +195,18 @@ void database_submit(struct world *world, const struct hub_action *action);
 void database_event(struct world *world, const struct event *event);
 void database_crash(struct world *world);
 void database_restore(struct world *world);
+
+/* chains.c: accounts, their blocks and the node that confirms them. */
+struct account chain_account(size_t chain);
+const struct root *chain_block(const struct world *world, size_t chain, size_t height);
+void chains_policies(struct world *world);
+void chains_schedule(struct world *world, uint64_t end_us);
+void chains_ask(struct world *world, struct hub_request *request);
+void chains_answered(struct world *world, const struct root *root);
+void chains_ask_node(struct world *world, const struct account *account);
+void chains_event(struct world *world, const struct event *event);
+void chains_store(struct world *world, const struct hub_action *action);
+void chains_restore(struct world *world);
 
 /* check.c: what must hold. */
 void check_asked(struct world *world, const struct hub_action *action);

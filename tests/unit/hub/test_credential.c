@@ -169,8 +169,8 @@ static void checks_that_wait_together_end_as_each_would_alone(void **state)
         const unsigned which = i % 3;
         const char *key = keys[which == 1 ? 1 : 0];
         const char *hash = which == 2 ? NULL : fixture.hash;
-        assert_true(credential_check(fixture.checker, which == 2 ? 0 : 1, slice_of(key), only(hash), NULL,
-                                     &error));
+        assert_true(credential_check(fixture.checker, which == 2 ? 0 : 1, slice_of(key), only(hash),
+                                     NULL, &error));
     }
     while (fixture.outcome.count < 99)
         (void)uv_run(&fixture.loop, UV_RUN_ONCE);

@@ -12,7 +12,7 @@
 
 static struct service_record record_named(const char *name, int64_t id, double rate)
 {
-    struct service_record record = {.id = id, .rate_per_s = rate, .unlimited = true};
+    struct service_record record = {.id = id, .rate_per_s = rate, .weight = 1, .unlimited = true};
     (void)snprintf(record.name, sizeof record.name, "%s", name);
     return record;
 }

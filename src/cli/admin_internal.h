@@ -1,0 +1,64 @@
+/**
+ * admin_internal: what the files of `dpow admin` share. A subcommand writes a request
+ * (hub/admin.h), has it carried out, and prints the result. admin.c has the frame, admin_service.c
+ * the commands on services, admin_books.c those on credits, clients and books.
+ */
+#ifndef DPOW_CLI_ADMIN_INTERNAL_H
+#define DPOW_CLI_ADMIN_INTERNAL_H
+
+#include "base/json.h"
+#include "cli/cli.h"
+#include "hub/admin.h"
+
+/** A request while it is written. */
+struct admin_request {
+    char text[ADMIN_REQUEST_MAX];
+    struct json_writer writer;
+};
+
+/** Begins a request: the command and who gives it. */
+void admin_request_begin(struct admin_request *request, const char *command);
+
+/** Writes an option's value under a member's name, if the option was given. */
+void admin_request_text(struct admin_request *request, const struct invocation *invocation,
+                        const char *option, const char *member);
+void admin_request_u64(struct admin_request *request, const struct invocation *invocation,
+                       const char *option, const char *member);
+void admin_request_number(struct admin_request *request, const struct invocation *invocation,
+                          const char *option, const char *member);
+
+/** Has a request carried out and prints the result: JSON if asked for, otherwise for people. */
+int admin_run(const struct invocation *invocation, struct admin_request *request);
+
+/** The same, and then says `note` to people. */
+int admin_run_noting(const struct invocation *invocation, struct admin_request *request,
+                     const char *note);
+
+/** The same for a list of faults: prints `none` and succeeds if it is empty, otherwise fails. */
+int admin_run_check(const struct invocation *invocation, struct admin_request *request,
+                    const char *none);
+
+/** The URL of the store that the options name, in a buffer. */
+bool admin_store_url(const struct invocation *invocation, char *url, size_t size,
+                     struct error *error);
+
+extern const struct command command_service_add;
+extern const struct command command_service_list;
+extern const struct command command_service_show;
+extern const struct command command_service_edit;
+extern const struct command command_service_rotate;
+extern const struct command command_service_ban;
+extern const struct command command_service_unban;
+extern const struct command command_service_remove;
+extern const struct command command_credit_add;
+extern const struct command command_credit_list;
+extern const struct command command_client_list;
+extern const struct command command_client_show;
+extern const struct command command_client_ban;
+extern const struct command command_client_unban;
+extern const struct command command_audit;
+extern const struct command command_check;
+extern const struct command command_stats;
+extern const struct command command_backup;
+
+#endif
