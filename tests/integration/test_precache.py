@@ -113,14 +113,14 @@ def ask_from_cache(hub, root, work, **fields):
     assert precached(hub.statistics()) == before + 1
 
 
-def begin_chain(hub, observer, node=None, blocks=2):
+def begin_chain(hub, observer, node=None, blocks=2, user="service"):
     """A chain whose account the hub has learned by a request for its frontier."""
     chain = Chain()
     for _ in range(blocks):
         block = chain.grow()
         if node:
             node.frontiers[chain.account] = block["hash"]
-    ask_on_demand(hub, observer, chain.frontier, account=chain.account)
+    ask_on_demand(hub, observer, chain.frontier, account=chain.account, user=user)
     return chain
 
 
@@ -491,8 +491,8 @@ def frontier_in_store(hub, account):
     return row[0] if row else None
 
 
-def test_a_service_has_only_so_much_made_ahead(pool, node):
-    """The account's own limit: a rested one may start half an hour's worth, 60 of 120, at once."""
+def test_an_account_has_only_so_much_made_ahead(pool, node):
+    """A rested account may start half an hour's worth of its 120 an hour at once."""
     observer = Observer(pool)
     worker = IndependentWorker(pool)
     chain = Chain()
@@ -512,6 +512,37 @@ def test_a_service_has_only_so_much_made_ahead(pool, node):
     assert 0 < len(asked) < 80
     assert asked <= {block["hash"] for block in chain.blocks}
     worker.close()
+    observer.close()
+
+
+def test_a_service_has_only_so_much_made_ahead(pool, node):
+    """Half an hour's worth of 8 an hour at once, over all its accounts."""
+    pool.add_service("small", "--precache-per-hour=8")
+    observer = Observer(pool)
+    chains = [begin_chain(pool, observer, node, user="small") for _ in range(8)]
+    for chain in chains:
+        node.confirm(chain.grow())
+    worker = IndependentWorker(pool)
+    last = random_hash()
+    pool.ask(last)
+    asked = set()
+    while (message := observer.next())[:2] != ("work/ondemand", f"{last},{BASE}"):
+        if message[0] == "work/precache":
+            asked.add(message[1].split(",")[0])
+    assert 4 <= len(asked) <= 5
+    worker.close()
+    observer.close()
+
+
+def test_an_operator_turns_a_service_s_precache_off_and_on(pool, node):
+    observer = Observer(pool)
+    chain = begin_chain(pool, observer, node)
+    assert pool.admin("service", "edit", "service", "--precache=off").returncode == 0
+    node.confirm(chain.grow())
+    observer.expect_nothing(pool)
+    assert pool.admin("service", "edit", "service", "--precache=always").returncode == 0
+    node.confirm(chain.grow())
+    solve_ahead(pool, observer, chain.frontier)
     observer.close()
 
 
