@@ -4,14 +4,14 @@
 
 packages_build=(
     gcc libc6-dev meson ninja-build opencl-headers pkg-config python3
-    libhttp-parser-dev libinih-dev libmosquitto-dev libsodium-dev libsqlite3-dev libssl-dev
+    libhiredis-dev libhttp-parser-dev libinih-dev libmosquitto-dev libsodium-dev libsqlite3-dev libssl-dev
     libsystemd-dev libuv1-dev libwslay-dev
 )
 packages_run=(mosquitto curl)
 packages_test=(
     clang-14 libclang-rt-14-dev lld-14 llvm-14 nodejs libcmocka-dev libjson-c-dev
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-    ocl-icd-libopencl1 openssl pocl-opencl-icd
+    ocl-icd-libopencl1 openssl pocl-opencl-icd redis-server
     python3 python3-aiohttp python3-paho-mqtt python3-pytest python3-websockets
 )
 packages_check=(clang-format-14 clang-tidy-14 groff-base python3 shellcheck)
@@ -27,13 +27,13 @@ packages_missing() {
     done
 }
 
-# Debian starts a broker of its own when mosquitto is installed; the hub runs one itself, and the
-# other would hold its port.
-stop_distribution_broker() {
+# Debian starts a server of its own when one is installed. The hub runs its broker itself, and the
+# other would hold its port; tests start the Redis that they need.
+stop_distribution_server() {
     if [ -d /run/systemd/system ]; then
-        systemctl disable --now --quiet mosquitto.service
-    elif [ -x /etc/init.d/mosquitto ]; then
-        /etc/init.d/mosquitto stop >&2 || true
+        systemctl disable --now --quiet "$1.service"
+    elif [ -x "/etc/init.d/$1" ]; then
+        "/etc/init.d/$1" stop >&2 || true
     fi
 }
 
@@ -57,7 +57,10 @@ packages_install() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq >&2
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
-    if [[ " ${missing[*]} " == *" mosquitto "* ]]; then
-        stop_distribution_broker
-    fi
+    local server
+    for server in mosquitto redis-server; do
+        if [[ " ${missing[*]} " == *" $server "* ]]; then
+            stop_distribution_server "$server"
+        fi
+    done
 }

@@ -203,25 +203,12 @@ int admin_run_check(const struct invocation *invocation, struct admin_request *r
     return empty ? printed : EXIT_FAILED;
 }
 
-static const struct command *const subcommands[] = {&command_service_add,
-                                                    &command_service_list,
-                                                    &command_service_show,
-                                                    &command_service_edit,
-                                                    &command_service_rotate,
-                                                    &command_service_ban,
-                                                    &command_service_unban,
-                                                    &command_service_remove,
-                                                    &command_credit_add,
-                                                    &command_credit_list,
-                                                    &command_client_list,
-                                                    &command_client_show,
-                                                    &command_client_ban,
-                                                    &command_client_unban,
-                                                    &command_audit,
-                                                    &command_check,
-                                                    &command_stats,
-                                                    &command_backup,
-                                                    NULL};
+static const struct command *const subcommands[] = {
+    &command_service_add,    &command_service_list, &command_service_show,  &command_service_edit,
+    &command_service_rotate, &command_service_ban,  &command_service_unban, &command_service_remove,
+    &command_credit_add,     &command_credit_list,  &command_client_list,   &command_client_show,
+    &command_client_ban,     &command_client_unban, &command_audit,         &command_check,
+    &command_stats,          &command_backup,       &command_migrate,       NULL};
 
 const struct command command_admin = {
     .name = "admin",

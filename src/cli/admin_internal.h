@@ -1,7 +1,8 @@
 /**
  * admin_internal: what the files of `dpow admin` share. A subcommand writes a request
  * (hub/admin.h), has it carried out, and prints the result. admin.c has the frame, admin_service.c
- * the commands on services, admin_books.c those on credits, clients and books.
+ * the commands on services, admin_books.c those on credits, clients and books; admin_migrate.c
+ * works on the store itself.
  */
 #ifndef DPOW_CLI_ADMIN_INTERNAL_H
 #define DPOW_CLI_ADMIN_INTERNAL_H
@@ -60,5 +61,6 @@ extern const struct command command_audit;
 extern const struct command command_check;
 extern const struct command command_stats;
 extern const struct command command_backup;
+extern const struct command command_migrate;
 
 #endif

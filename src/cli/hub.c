@@ -45,6 +45,11 @@ static const struct option_spec hub_options[] = {
      .help = "Where the own broker serves workers over MQTT in WebSocket, as /mqtt of --listen "
              "does too.",
      .fallback = "127.0.0.1:9001"},
+    {.name = "metrics-listen",
+     .kind = OPTION_TEXT,
+     .argument = "ADDR:PORT",
+     .help = "Where GET /metrics is served to anybody; without it, where services are served, to "
+             "this machine only."},
     {.name = "network",
      .kind = OPTION_CHOICE,
      .choices = "live|beta|dev|test",
@@ -153,6 +158,8 @@ static bool read_options(const struct options *options, struct hub_options *hub,
     return read_listen(options, "listen", &hub->listen, error) && read_tls(options, hub, error) &&
            read_listen(options, "mqtt-listen", &hub->mqtt_listen, error) &&
            read_listen(options, "mqtt-ws-listen", &hub->mqtt_ws_listen, error) &&
+           (options_text(options, "metrics-listen") == NULL ||
+            read_listen(options, "metrics-listen", &hub->metrics_listen, error)) &&
            read_difficulty(options, hub, error);
 }
 

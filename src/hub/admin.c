@@ -1,7 +1,7 @@
 #include "hub/admin_internal.h"
 
 #include "base/clock.h"
-#include "hub/statistics.h"
+#include "hub/board.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -235,6 +235,7 @@ void admin_execute(const struct admin_options *options, struct slice request, ad
 struct stopped {
     struct store *store;
     struct services *services;
+    const struct log *log;
     struct error *error;
     bool failed;
 };
@@ -264,15 +265,29 @@ static void ignore_client(void *context, const struct client_record *client)
     (void)client;
 }
 
+static bool load_client(void *context, const struct client_record *client)
+{
+    const struct clients_moment moment = {clock_wall_ms(), (int64_t)clock_monotonic_us()};
+    return clients_load(context, &moment, client);
+}
+
 static char *stopped_statistics(void *context, size_t *length)
 {
     struct stopped *stopped = context;
     struct work_counts rewarded;
-    if (!store_totals(stopped->store, &rewarded, stopped->error)) {
-        stopped->failed = true;
-        return NULL;
+    const struct board_options options = {stopped->services, UINT64_MAX, stopped->log};
+    struct board *board = board_create(&options, stopped->store, stopped->error);
+    char *copy = NULL;
+    stopped->failed = board == NULL || !store_totals(stopped->store, &rewarded, stopped->error) ||
+                      !store_each_client(stopped->store, CLIENTS_MAX, load_client,
+                                         board_clients(board), stopped->error);
+    if (!stopped->failed) {
+        const struct slice json = board_stopped_statistics(board, &rewarded);
+        *length = json.length;
+        copy = strndup(json.data, json.length);
     }
-    return statistics_write(stopped->services, &rewarded, length);
+    board_destroy(board);
+    return copy;
 }
 
 static bool load_service(void *context, const struct service_record *record)
@@ -285,7 +300,7 @@ static bool load_service(void *context, const struct service_record *record)
 bool admin_execute_stopped(const char *store_url, const struct log *log, struct slice request,
                            admin_reply reply, void *context, struct error *error)
 {
-    struct stopped stopped = {.error = error};
+    struct stopped stopped = {.log = log, .error = error};
     stopped.services = services_create(error);
     stopped.store = stopped.services != NULL ? store_open(store_url, log, error) : NULL;
     bool done = stopped.store != NULL &&

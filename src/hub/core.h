@@ -27,6 +27,8 @@
  * more, until it expires. LINGERING accepts a result that was on its way when the last waiter left.
  * A request ends in exactly one answer, or in hub_core_leave(); an answer with a work is given only
  * after the store has made it durable, and only if the work's value reaches the waiter's threshold.
+ * Where nothing is charged for a work that is durable already, the answer itself need not be: it is
+ * given at once, and HUB_COUNT_ANSWER counts it.
  *
  * *Chains* are accounts of services whose next work may be made ahead (precache, dpow.md 5): the
  * core knows the frontier of each, follows confirmed blocks, and asks for the new frontier's work
@@ -83,6 +85,8 @@ struct hub_request {
     uint64_t deadline_us; /**< Without work by then it is told "time-out". */
     bool has_account;     /**< Whose block the work is for, if the service says so. */
     struct account account;
+    bool
+        free; /**< The service pays nothing: a work that is durable is told before it is counted. */
 };
 
 /** What a request is told. */
@@ -113,6 +117,7 @@ enum hub_action_kind {
     HUB_STORE_WORK,     /**< Record a work and its reward; then hub_core_work_stored(). */
     HUB_STORE_ANSWER,   /**< Count an answer; then hub_core_answer_stored(). After all before it. */
     HUB_STORE_UNANSWER, /**< Take back a counted answer that was never told; likewise. */
+    HUB_COUNT_ANSWER,   /**< Count an answer, soon; nothing follows. */
     HUB_REWARD,         /**< Tell the worker's account of its (durable) reward. */
     HUB_STORE_FRONTIER, /**< Remember a chain; then hub_core_frontier_stored(). */
     HUB_ASK_FRONTIER,   /**< Ask the node where an account's chain is; then hub_core_frontier(). */
@@ -162,6 +167,10 @@ struct hub_action {
             uint64_t idle_us; /**< For how long nobody has asked for it. */
             uint64_t ttl_us;  /**< How long it is remembered from now on. */
         } store_frontier;
+        struct {
+            int64_t service_id;
+            enum work_type type;
+        } count_answer;
         struct account ask_frontier;
         struct {
             struct account account;
@@ -297,9 +306,17 @@ size_t hub_core_chains(const struct hub_core *core, size_t *cursor, struct accou
 void hub_core_frontier_stored(struct hub_core *core, uint64_t now_us,
                               const struct account *account);
 
-/** The action HUB_STORE_WORK has ended; totals are NULL if it brought no durable reward. */
-void hub_core_work_stored(struct hub_core *core, enum work_type type, const struct root *root,
-                          const struct account *account, const struct client_totals *totals);
+/** How the action HUB_STORE_WORK ended. */
+struct hub_stored_work {
+    enum work_type type;
+    struct root root;
+    uint64_t nonce;
+    struct account account;             /**< The finder's, if totals are given. */
+    bool durable;                       /**< False: the store was closed before. */
+    const struct client_totals *totals; /**< NULL if it brought no reward. */
+};
+
+void hub_core_work_stored(struct hub_core *core, const struct hub_stored_work *work);
 
 /** How the action HUB_STORE_ANSWER or HUB_STORE_UNANSWER ended. */
 enum hub_stored { HUB_STORED, HUB_STORED_NO_SERVICE, HUB_STORED_NO_CREDIT, HUB_NOT_STORED };

@@ -190,6 +190,7 @@ void entry_keep_work(struct entry *entry, uint64_t nonce, uint64_t value, uint64
     if (entry->has_work && entry->value >= value)
         return;
     entry->has_work = true;
+    entry->durable = false;
     entry->nonce = nonce;
     entry->value = value;
     entry->expires_us = expires_us;
@@ -253,5 +254,6 @@ void hub_core_restore_work(struct hub_core *core, uint64_t now_us, const struct 
     entry->service_id = service_id;
     entry->state = ENTRY_LINGERING;
     entry_keep_work(entry, nonce, work_value(nonce, root), now_us + ttl_us);
+    entry->durable = true;
     entry_settle(core, entry);
 }

@@ -29,6 +29,7 @@ struct entry {
     int64_t service_id;  /**< Who may have its successor made ahead; 0 for none. */
     uint64_t since_us;   /**< WANTED without waiters: since when. */
     bool has_work;
+    bool durable;   /**< The store has the work. */
     uint64_t nonce; /**< The best work found, if has_work. */
     uint64_t value;
     uint64_t expires_us;    /**< When the work is no longer handed out. */

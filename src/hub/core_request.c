@@ -112,6 +112,17 @@ static void wait_for_work(struct hub_core *core, struct waiter *waiter, struct e
         entry_join(core, entry, threshold, now_us);
 }
 
+/* The work is durable and costs nothing: there is nothing to wait for. */
+static void answer_at_once(struct hub_core *core, struct waiter *waiter, const struct entry *entry)
+{
+    struct hub_action *action = core_act(core, HUB_COUNT_ANSWER);
+    action->count_answer.service_id = waiter->request.service_id;
+    action->count_answer.type = WORK_PRECACHE;
+    waiter->type = WORK_PRECACHE;
+    waiter->nonce = entry->nonce;
+    waiter_finish(core, waiter, HUB_ANSWER_WORK);
+}
+
 /* The next work may be made ahead, by the account or by this root as the next block's previous.
  * Nothing follows zeros, which stand before every account's first block. */
 static void note_sponsor(struct hub_core *core, const struct hub_request *request,
@@ -140,7 +151,10 @@ static void begin(struct hub_core *core, struct waiter *waiter, uint64_t now_us)
     note_sponsor(core, request, entry, now_us);
     if (entry->has_work && entry->value >= request->threshold) {
         entry->used = true;
-        waiter_start_answer(core, waiter, entry, WORK_PRECACHE, now_us);
+        if (request->free && entry->durable)
+            answer_at_once(core, waiter, entry);
+        else
+            waiter_start_answer(core, waiter, entry, WORK_PRECACHE, now_us);
     } else {
         wait_for_work(core, waiter, entry, now_us);
     }

@@ -87,16 +87,18 @@ enum hub_verdict hub_core_result(struct hub_core *core, uint64_t now_us, const s
     return HUB_RESULT_ACCEPTED;
 }
 
-void hub_core_work_stored(struct hub_core *core, enum work_type type, const struct root *root,
-                          const struct account *account, const struct client_totals *totals)
+void hub_core_work_stored(struct hub_core *core, const struct hub_stored_work *work)
 {
     core_begin_event(core);
     core->stats.storing--;
-    if (totals == NULL)
+    struct entry *entry = entry_find(core, &work->root);
+    if (entry != NULL && work->durable && entry->has_work && entry->nonce == work->nonce)
+        entry->durable = true;
+    if (work->totals == NULL)
         return;
-    core->stats.rewarded.of[type]++;
+    core->stats.rewarded.of[work->type]++;
     struct hub_action *action = core_act(core, HUB_REWARD);
-    action->reward.account = *account;
-    action->reward.root = *root;
-    action->reward.totals = *totals;
+    action->reward.account = work->account;
+    action->reward.root = work->root;
+    action->reward.totals = *work->totals;
 }

@@ -3,7 +3,6 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "hub/hub_internal.h"
-#include "hub/statistics.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +15,6 @@ enum {
     START_MS = 15000, /* For the broker to take the first connection. */
     DRAIN_MS = 5000,  /* For what is in hand when a signal comes (cli.md). */
     STORE_PATIENCE_MS = 1000,
-    STATISTICS_S = 300, /* dpow.md 2.1 */
 };
 
 static void close_all(struct hub *hub);
@@ -33,15 +31,25 @@ static void fail(struct hub *hub)
     close_all(hub);
 }
 
+struct board_view hub_view(const struct hub *hub)
+{
+    return (struct board_view){
+        .core = hub->core,
+        .ledger = hub->ledger,
+        .api = hub->api,
+        .http = hub->http,
+        .link = hub->link,
+        .watch = hub->watch,
+        .stopping = hub->phase == HUB_DRAINING || hub->phase == HUB_CLOSING,
+        .store_works = hub->store_reason[0] == '\0',
+        .broker_works = hub->broker_reason[0] == '\0',
+    };
+}
+
 static void publish_statistics(struct hub *hub)
 {
-    struct hub_core_stats stats;
-    size_t length;
-    hub_core_stats(hub->core, &stats);
-    char *json = statistics_write(hub->services, &stats.rewarded, &length);
-    if (json != NULL)
-        worker_link_statistics(hub->link, (struct slice){json, length});
-    free(json);
+    const struct board_view view = hub_view(hub);
+    worker_link_statistics(hub->link, board_topic(hub->board, &view));
 }
 
 static void on_core_timer(uv_timer_t *timer);
@@ -86,6 +94,9 @@ static void act(void *context)
         case HUB_STORE_FRONTIER:
             ledger_submit(hub->ledger, action);
             break;
+        case HUB_COUNT_ANSWER:
+            ledger_count(hub->ledger, action->count_answer.service_id, action->count_answer.type);
+            break;
         case HUB_ASK_FRONTIER:
             if (hub->watch != NULL)
                 block_watch_ask(hub->watch, &action->ask_frontier);
@@ -108,10 +119,11 @@ static void on_core_timer(uv_timer_t *timer)
 static void on_second(uv_timer_t *timer)
 {
     struct hub *hub = timer->data;
+    const bool statistics_due = hub->ledger != NULL && board_second(hub->board, hub->ledger);
     if (!hub_healthy(hub))
         return;
     worker_link_heartbeat(hub->link);
-    if (++hub->seconds % STATISTICS_S == 0)
+    if (statistics_due)
         publish_statistics(hub);
 }
 
@@ -157,6 +169,9 @@ static void say_ready(struct hub *hub)
         write_address(&writer, "mqtt_ws", "ws", endpoints->websocket.host,
                       endpoints->websocket.port);
     }
+    if (hub->metrics_http != NULL)
+        write_address(&writer, "metrics", "http", hub->options->metrics_listen.host,
+                      http_server_port(hub->metrics_http));
     json_key(&writer, "pid");
     json_write_i64(&writer, getpid());
     json_end_object(&writer);
@@ -272,6 +287,7 @@ static void close_all(struct hub *hub)
     if (hub->ledger != NULL) {
         hub_core_abort(hub->core);
         act(hub);
+        board_flush(hub->board, hub->ledger);
         ledger_stop(hub->ledger, STORE_PATIENCE_MS);
         ledger_destroy(hub->ledger);
         hub->ledger = NULL;
@@ -280,6 +296,9 @@ static void close_all(struct hub *hub)
         http_server_close(hub->http, on_http_closed, hub);
     else if (hub->api != NULL)
         on_http_closed(hub);
+    if (hub->metrics_http != NULL)
+        http_server_close(hub->metrics_http, NULL, NULL);
+    hub->metrics_http = NULL;
     if (hub->link != NULL)
         worker_link_close(hub->link, on_link_closed, hub);
     else
@@ -322,8 +341,14 @@ static uint64_t base_difficulty(const struct hub_options *options)
 
 static void measure(void *context, const struct service_measure *measure)
 {
-    (void)context;
-    (void)measure;
+    struct hub *hub = context;
+    board_measure(hub->board, measure);
+}
+
+static void on_reward(void *context, enum work_type type, uint64_t hashes)
+{
+    struct hub *hub = context;
+    board_reward(hub->board, type, hashes);
 }
 
 static bool submit_for_admin(void *context, struct store_op *op,
@@ -394,11 +419,21 @@ static bool open_books(struct hub *hub)
     hub->core = hub_core_create(&core_options, error);
     if (hub->core == NULL)
         return false;
+    hub->board = board_create(
+        &(struct board_options){
+            .services = hub->services,
+            .base_difficulty = core_options.send_threshold,
+            .log = &hub->log,
+        },
+        hub->store, error);
+    if (hub->board == NULL)
+        return false;
     hub->ledger = ledger_create(
         &(struct ledger_options){
             .core = hub->core,
             .store = hub->store,
             .services = hub->services,
+            .clients = board_clients(hub->board),
             .waiters_max = core_options.waiters_max,
             .works_max = core_options.entries_max,
             .precache = hub->options->precache,
@@ -406,6 +441,7 @@ static bool open_books(struct hub *hub)
             .log = &hub->log,
             .act = act,
             .on_health = on_store_health,
+            .on_reward = on_reward,
             .context = hub,
         },
         error);
@@ -417,6 +453,7 @@ static bool open_broker(struct hub *hub)
     const struct hub_options *options = hub->options;
     struct worker_link_options link = {
         .core = hub->core,
+        .clients = board_clients(hub->board),
         .loop = &hub->loop,
         .log = &hub->log,
         .act = act,
@@ -507,16 +544,18 @@ static void on_service_changed(void *context, enum admin_change change, struct s
 
 static void on_client_changed(void *context, const struct client_record *client)
 {
-    (void)context;
-    (void)client;
+    struct hub *hub = context;
+    if (!clients_ban(board_clients(hub->board), &client->account, client->ban.until_ms))
+        log_write(&hub->log, LOG_WARNING, "no room to ban another account before a restart");
 }
 
 static char *write_statistics(void *context, size_t *length)
 {
     struct hub *hub = context;
-    struct hub_core_stats stats;
-    hub_core_stats(hub->core, &stats);
-    return statistics_write(hub->services, &stats.rewarded, length);
+    const struct board_view view = hub_view(hub);
+    const struct slice json = board_statistics(hub->board, &view);
+    *length = json.length;
+    return strndup(json.data, json.length);
 }
 
 static bool open_http(struct hub *hub)
@@ -535,6 +574,18 @@ static bool open_http(struct hub *hub)
         return false;
     http_server_use_tls(hub->http, hub->tls);
     return true;
+}
+
+static bool open_metrics(struct hub *hub)
+{
+    const struct listen_address *listen = &hub->options->metrics_listen;
+    const struct http_limits limits = http_limits_default();
+    const struct http_handlers handlers = hub_metrics_routes(hub);
+    if (listen->host[0] == '\0')
+        return true;
+    hub->metrics_http = http_server_create(&hub->loop, listen->host, listen->port, &handlers,
+                                           &limits, &hub->log, &hub->error);
+    return hub->metrics_http != NULL;
 }
 
 static bool open_doors(struct hub *hub)
@@ -566,7 +617,7 @@ static bool open_doors(struct hub *hub)
             .context = hub,
         },
         &hub->error);
-    if (hub->api == NULL || !open_http(hub))
+    if (hub->api == NULL || !open_http(hub) || !open_metrics(hub))
         return false;
     hub->control =
         control_create(&hub->loop, options->data_directory, &admin, &hub->log, &hub->error);
@@ -618,6 +669,7 @@ bool hub_run(const struct hub_options *options, const struct log *log, bool *int
     (void)uv_loop_close(&hub->loop);
     tls_server_destroy(hub->tls);
     store_close(hub->store);
+    board_destroy(hub->board);
     services_destroy(hub->services);
     hub_core_destroy(hub->core);
     *interrupted = hub->interrupted;

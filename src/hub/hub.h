@@ -4,8 +4,8 @@
  * Start here, then core.h: the life of a request as a state machine without I/O. Around it, one
  * file an adapter: service_api (POST and WebSocket; with service_request, services, credential,
  * answer), worker_link (MQTT), broker (the hub's own Mosquitto), block_watch (a Nano node), ledger
- * (the store), statistics and health (what is shown), control and admin (the operator). hub.c wires
- * them to one event loop.
+ * (the store), board with clients, series and statistics (what is shown), control and admin (the
+ * operator). hub.c wires them to one event loop.
  *
  * This folder includes `base`, `nano`, `net`, `node` and `store`; core*.c only `base` and `nano`.
  */
@@ -29,6 +29,7 @@ struct hub_options {
     const char *tls_key;                  /**< PEM file; NULL exactly if tls_certificate is. */
     struct listen_address mqtt_listen;    /**< Own broker: MQTT over TCP. */
     struct listen_address mqtt_ws_listen; /**< Own broker: MQTT over WebSocket. */
+    struct listen_address metrics_listen; /**< GET /metrics for anybody; an empty host for none. */
     const struct network *network;
     uint64_t base_difficulty; /**< 0: the network's send threshold. */
     double max_multiplier;    /**< 1 to 1e6. */

@@ -5,6 +5,7 @@
 #define DPOW_HUB_HUB_INTERNAL_H
 
 #include "hub/block_watch.h"
+#include "hub/board.h"
 #include "hub/broker.h"
 #include "hub/control.h"
 #include "hub/core.h"
@@ -42,15 +43,16 @@ struct hub {
     uv_timer_t second_timer;
     uv_timer_t phase_timer; /**< Ends STARTING and DRAINING. */
     uint64_t core_timer_us; /**< When core_timer is due; UINT64_MAX if it is not running. */
-    unsigned seconds;       /**< Counted by second_timer. */
     struct hub_core *core;
     struct services *services;
     struct store *store;
     struct ledger *ledger;
     struct service_api *api;
+    struct board *board;
     struct http_server *http;
-    struct tls_server *tls; /**< NULL without TLS. */
-    struct broker *broker;  /**< NULL with an external one. */
+    struct http_server *metrics_http; /**< NULL without --metrics-listen. */
+    struct tls_server *tls;           /**< NULL without TLS. */
+    struct broker *broker;            /**< NULL with an external one. */
     struct worker_link *link;
     struct block_watch *watch;
     struct control *control;
@@ -61,7 +63,11 @@ struct hub {
 /** Whether all parts work; the reasons otherwise are in the hub. */
 bool hub_healthy(const struct hub *hub);
 
+/** The hub's parts for the board's texts. */
+struct board_view hub_view(const struct hub *hub);
+
 /* routes.c: the HTTP server's handlers. */
 struct http_handlers hub_routes(struct hub *hub);
+struct http_handlers hub_metrics_routes(struct hub *hub);
 
 #endif

@@ -1,23 +1,41 @@
 #include "hub/ledger.h"
 
 #include "base/clock.h"
+#include "base/random.h"
+#include "base/table.h"
+#include "nano/difficulty.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REASON_SIZE = 200 };
+enum {
+    REASON_SIZE = 200,
+    COUNT_MS = 20, /* Answers that cost nothing are counted together for so long. */
+};
 
 /* A store operation and whom its end concerns: the core, or another owner. */
 struct entry {
     struct store_op op;
+    uint64_t submitted_us;
     struct entry *next_free;
 };
 
 struct other {
     void (*done)(void *context, struct store_op *op);
     void *context;
+};
+
+/* Answers of one service that are counted together, at most one operation at a time. */
+struct counting {
+    struct store_op op;
+    struct ledger *ledger;
+    int64_t service_id;
+    uint64_t waiting[WORK_TYPES]; /* Not in an operation yet. */
+    bool storing;
+    bool linked;
+    struct counting *next; /* Among those with answers to be stored. */
 };
 
 struct ledger {
@@ -27,6 +45,12 @@ struct ledger {
     struct entry *pool;
     struct entry *free;
     size_t pool_size;
+    struct table *countings; /* By service. */
+    struct counting *to_count;
+    uv_timer_t count_timer;
+    bool count_timer_runs;
+    unsigned handles;
+    struct ledger_counters counters;
     bool healthy;
     pthread_mutex_t mutex; /* Guards the two fields below, which the store's thread sets. */
     bool health_changed;
@@ -69,6 +93,19 @@ bool ledger_tell_service(struct ledger *ledger, const struct service_record *rec
     return hub_core_service(ledger->options.core, record->id, &policy);
 }
 
+static struct clients_moment present(void)
+{
+    return (struct clients_moment){clock_wall_ms(), (int64_t)clock_monotonic_us()};
+}
+
+/* An account that there is no memory for is one that is not known. */
+static bool restore_client(void *context, const struct client_record *record)
+{
+    struct ledger *ledger = context;
+    const struct clients_moment moment = present();
+    return clients_load(ledger->options.clients, &moment, record);
+}
+
 static bool restore_services(struct ledger *ledger, struct error *error)
 {
     struct services *services = ledger->options.services;
@@ -87,7 +124,8 @@ static bool restore(struct ledger *ledger, struct error *error)
         !store_each_work(ledger->options.store, clock_wall_ms(), ledger->options.works_max,
                          restore_work, ledger, error) ||
         !store_each_frontier(ledger->options.store, clock_wall_ms(), restore_frontier, ledger,
-                             error))
+                             error) ||
+        !store_each_client(ledger->options.store, CLIENTS_MAX, restore_client, ledger, error))
         return false;
     hub_core_restore_rewarded(ledger->options.core, &totals);
     return true;
@@ -128,8 +166,20 @@ static void take_health(struct ledger *ledger)
 static void work_done(struct ledger *ledger, const struct store_op *op)
 {
     const bool rewarded = op->status == STORE_DONE && op->work.rewarded;
-    hub_core_work_stored(ledger->options.core, op->work.record.type, &op->work.record.root,
-                         &op->work.account, rewarded ? &op->work.totals : NULL);
+    if (rewarded) {
+        const struct clients_moment moment = present();
+        clients_reward(ledger->options.clients, &moment, &op->work.account, &op->work.totals);
+        ledger->options.on_reward(ledger->options.context, op->work.record.type,
+                                  difficulty_whole_hashes(op->work.record.threshold));
+    }
+    hub_core_work_stored(ledger->options.core, &(struct hub_stored_work){
+                                                   .type = op->work.record.type,
+                                                   .root = op->work.record.root,
+                                                   .nonce = op->work.record.nonce,
+                                                   .account = op->work.account,
+                                                   .durable = op->status == STORE_DONE,
+                                                   .totals = rewarded ? &op->work.totals : NULL,
+                                               });
 }
 
 static void answer_done(struct ledger *ledger, const struct store_op *op)
@@ -150,9 +200,104 @@ static void answer_done(struct ledger *ledger, const struct store_op *op)
     hub_core_answer_stored(ledger->options.core, op->token, ends[op->status], charged);
 }
 
+static void store_counts(struct ledger *ledger);
+
+static void count_later(struct ledger *ledger, struct counting *counting);
+
+static void counted(void *context, struct store_op *op)
+{
+    struct counting *counting = context;
+    (void)op;
+    counting->storing = false;
+    if (counting->waiting[WORK_PRECACHE] > 0 || counting->waiting[WORK_ONDEMAND] > 0)
+        count_later(counting->ledger, counting);
+}
+
+static void on_count_timer(uv_timer_t *timer)
+{
+    struct ledger *ledger = timer->data;
+    ledger->count_timer_runs = false;
+    store_counts(ledger);
+}
+
+static void count_later(struct ledger *ledger, struct counting *counting)
+{
+    if (counting->storing || counting->linked)
+        return;
+    counting->linked = true;
+    counting->next = ledger->to_count;
+    ledger->to_count = counting;
+    if (ledger->count_timer_runs)
+        return;
+    ledger->count_timer_runs = true;
+    (void)uv_timer_start(&ledger->count_timer, on_count_timer, COUNT_MS, 0);
+}
+
+/* The operation of the next service whose answers are to be stored, or NULL. */
+static struct store_op *next_counts(struct ledger *ledger)
+{
+    struct counting *counting = ledger->to_count;
+    if (counting == NULL)
+        return NULL;
+    ledger->to_count = counting->next;
+    counting->linked = false;
+    counting->storing = true;
+    memset(&counting->op, 0, sizeof counting->op);
+    counting->op.kind = STORE_ANSWERS;
+    counting->op.user = counting;
+    counting->op.answers.service_id = counting->service_id;
+    for (int type = 0; type < WORK_TYPES; type++) {
+        counting->op.answers.counts.of[type] = counting->waiting[type];
+        counting->waiting[type] = 0;
+    }
+    return &counting->op;
+}
+
+static void store_counts(struct ledger *ledger)
+{
+    struct store_op *op;
+    while ((op = next_counts(ledger)) != NULL)
+        store_submit(ledger->options.store, op);
+}
+
+static struct counting *counting_of(struct ledger *ledger, int64_t service_id)
+{
+    const struct table_key key = table_key_of((uint64_t)service_id);
+    struct counting *counting = table_find(ledger->countings, key.bytes);
+    if (counting != NULL)
+        return counting;
+    counting = calloc(1, sizeof *counting);
+    if (counting == NULL)
+        return NULL;
+    counting->ledger = ledger;
+    counting->service_id = service_id;
+    if (table_insert(ledger->countings, key.bytes, counting))
+        return counting;
+    free(counting);
+    return NULL;
+}
+
+/* The directory is ahead of the store by a moment. Without memory an answer is not counted: it
+ * costs nothing, and has been given. */
+void ledger_count(struct ledger *ledger, int64_t service_id, enum work_type type)
+{
+    struct counting *counting = counting_of(ledger, service_id);
+    struct service *service = services_by_id(ledger->options.services, service_id);
+    if (service != NULL)
+        service->record.answered.of[type]++;
+    if (counting == NULL)
+        return;
+    counting->waiting[type]++;
+    count_later(ledger, counting);
+}
+
 static void core_op_done(struct ledger *ledger, struct store_op *op)
 {
     struct entry *entry = (struct entry *)(void *)op;
+    if (op->status != STORE_ABANDONED) {
+        ledger->counters.operations++;
+        ledger->counters.waited_us += clock_monotonic_us() - entry->submitted_us;
+    }
     if (op->kind == STORE_WORK)
         work_done(ledger, op);
     else if (op->kind == STORE_FRONTIER)
@@ -170,6 +315,10 @@ static void take_done(struct ledger *ledger)
     for (struct store_op *op = store_take_done(ledger->options.store); op != NULL; op = next) {
         next = store_op_next(op);
         struct other *other = op->user;
+        if (op->kind == STORE_ANSWERS) {
+            counted(op->user, op);
+            continue;
+        }
         if (other == NULL) {
             core_op_done(ledger, op);
             continue;
@@ -188,19 +337,38 @@ static void on_wake(uv_async_t *wake)
     take_done(ledger);
 }
 
+static bool free_counting(void *context, void *counting)
+{
+    (void)context;
+    free(counting);
+    return true;
+}
+
+static void free_ledger(struct ledger *ledger)
+{
+    if (ledger->countings != NULL)
+        table_each(ledger->countings, free_counting, NULL);
+    table_destroy(ledger->countings);
+    free(ledger->pool);
+    free(ledger);
+}
+
 static struct ledger *allocate(const struct ledger_options *options)
 {
+    uint8_t seed[TABLE_SEED_SIZE];
     struct ledger *ledger = calloc(1, sizeof *ledger);
     if (ledger == NULL)
         return NULL;
+    random_system(seed, sizeof seed);
     ledger->options = *options;
     ledger->log = log_for_part(options->log, "ledger");
     ledger->healthy = true;
     ledger->pool_size = 3 * options->waiters_max + HUB_FRONTIERS_STORING + 1;
     ledger->pool = calloc(ledger->pool_size, sizeof *ledger->pool);
-    if (ledger->pool == NULL || pthread_mutex_init(&ledger->mutex, NULL) != 0) {
-        free(ledger->pool);
-        free(ledger);
+    ledger->countings = table_create(SERVICES_MAX, seed);
+    if (ledger->pool == NULL || ledger->countings == NULL ||
+        pthread_mutex_init(&ledger->mutex, NULL) != 0) {
+        free_ledger(ledger);
         return NULL;
     }
     for (size_t i = ledger->pool_size; i-- > 0;) {
@@ -210,12 +378,13 @@ static struct ledger *allocate(const struct ledger_options *options)
     return ledger;
 }
 
-static void on_wake_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     struct ledger *ledger = handle->data;
+    if (--ledger->handles > 0)
+        return;
     (void)pthread_mutex_destroy(&ledger->mutex);
-    free(ledger->pool);
-    free(ledger);
+    free_ledger(ledger);
 }
 
 struct ledger *ledger_create(const struct ledger_options *options, struct error *error)
@@ -227,12 +396,14 @@ struct ledger *ledger_create(const struct ledger_options *options, struct error 
     }
     if (uv_async_init(options->loop, &ledger->wake, on_wake) != 0) {
         (void)pthread_mutex_destroy(&ledger->mutex);
-        free(ledger->pool);
-        free(ledger);
+        free_ledger(ledger);
         (void)error_set(error, ERROR_SYSTEM, "the system gives no way to wake the event loop");
         return NULL;
     }
+    (void)uv_timer_init(options->loop, &ledger->count_timer);
+    ledger->handles = 2;
     ledger->wake.data = ledger;
+    ledger->count_timer.data = ledger;
     const struct store_callbacks callbacks = {on_store_done, on_store_health, ledger};
     if (!restore(ledger, error) || !store_start(options->store, &callbacks, error)) {
         ledger_destroy(ledger);
@@ -296,6 +467,7 @@ void ledger_submit(struct ledger *ledger, const struct hub_action *action)
         fill_frontier(&entry->op, action);
     else
         fill_answer(&entry->op, action);
+    entry->submitted_us = clock_monotonic_us();
     store_submit(ledger->options.store, &entry->op);
 }
 
@@ -316,14 +488,27 @@ bool ledger_healthy(const struct ledger *ledger)
     return ledger->healthy;
 }
 
+void ledger_counters(const struct ledger *ledger, struct ledger_counters *counters)
+{
+    *counters = ledger->counters;
+}
+
 void ledger_stop(struct ledger *ledger, uint64_t patience_ms)
 {
+    store_counts(ledger);
     store_stop(ledger->options.store, patience_ms);
     take_done(ledger);
+    /* What came while others were being stored; a store that has failed fails once more. */
+    struct store_op *op;
+    struct error error;
+    while ((op = next_counts(ledger)) != NULL && store_apply(ledger->options.store, op, &error))
+        continue;
 }
 
 void ledger_destroy(struct ledger *ledger)
 {
-    if (ledger != NULL)
-        uv_close((uv_handle_t *)&ledger->wake, on_wake_closed);
+    if (ledger == NULL)
+        return;
+    uv_close((uv_handle_t *)&ledger->wake, on_handle_closed);
+    uv_close((uv_handle_t *)&ledger->count_timer, on_handle_closed);
 }

@@ -1,11 +1,10 @@
 /* Which HTTP path leads where (cli.md, "Hub"; dpow.md 3.3, 5.1). */
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "hub/hub_internal.h"
-#include "hub/statistics.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static void respond(struct http_exchange *exchange, int status, const char *type, struct slice body)
 {
@@ -79,16 +78,38 @@ static const char *node_state(const struct hub *hub)
 static void serve_statistics(struct hub *hub, struct http_exchange *exchange,
                              const struct http_request *request)
 {
-    struct hub_core_stats stats;
-    size_t length;
+    const struct board_view view = hub_view(hub);
     (void)request;
-    hub_core_stats(hub->core, &stats);
-    char *json = statistics_write(hub->services, &stats.rewarded, &length);
-    if (json != NULL)
-        respond(exchange, 200, json_type, (struct slice){json, length});
+    http_respond(exchange, &(struct http_response){
+                               .status = 200,
+                               .content_type = json_type,
+                               .headers = "Cache-Control: max-age=1\r\n",
+                               .body = board_statistics(hub->board, &view),
+                           });
+}
+
+static void respond_metrics(struct hub *hub, struct http_exchange *exchange)
+{
+    const struct board_view view = hub_view(hub);
+    respond(exchange, 200, METRICS_CONTENT_TYPE, board_metrics(hub->board, &view));
+}
+
+static bool is_loopback(const char *peer)
+{
+    return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 ||
+           strncmp(peer, "::ffff:127.", 11) == 0;
+}
+
+/* On the services' listener, unless there is one for metrics, and for this machine only. */
+static void serve_metrics(struct hub *hub, struct http_exchange *exchange,
+                          const struct http_request *request)
+{
+    if (hub->metrics_http != NULL)
+        respond(exchange, 404, json_type, slice_of("{\"error\":\"Not found\"}"));
+    else if (!is_loopback(request->peer))
+        respond(exchange, 403, json_type, slice_of("{\"error\":\"Forbidden\"}"));
     else
-        respond(exchange, 503, json_type, slice_of("{\"error\":\"Out of memory\"}"));
-    free(json);
+        respond_metrics(hub, exchange);
 }
 
 static void serve_health(struct hub *hub, struct http_exchange *exchange,
@@ -130,6 +151,7 @@ static const struct route {
     {"/upcheck/blocks/", "GET", serve_upcheck_blocks},
     {"/api/statistics/", "GET", serve_statistics},
     {"/api/health/", "GET", serve_health},
+    {"/metrics/", "GET", serve_metrics},
 };
 
 static bool path_is(struct slice path, const char *known)
@@ -216,6 +238,41 @@ struct http_handlers hub_routes(struct hub *hub)
         .on_open = on_open,
         .on_message = on_message,
         .on_close = on_close,
+        .context = hub,
+    };
+}
+
+static void on_metrics_request(void *context, struct http_exchange *exchange,
+                               const struct http_request *request)
+{
+    const bool reads = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
+    if (!path_is(request->path, "/metrics/"))
+        respond(exchange, 404, json_type, slice_of("{\"error\":\"Not found\"}"));
+    else if (!reads)
+        respond(exchange, 405, json_type, slice_of("{\"error\":\"Method not allowed\"}"));
+    else
+        respond_metrics(context, exchange);
+}
+
+static void on_metrics_gone(void *context, struct http_exchange *exchange)
+{
+    (void)context;
+    (void)exchange;
+}
+
+static bool on_metrics_upgrade(void *context, const struct http_request *request)
+{
+    (void)context;
+    (void)request;
+    return false;
+}
+
+struct http_handlers hub_metrics_routes(struct hub *hub)
+{
+    return (struct http_handlers){
+        .on_request = on_metrics_request,
+        .on_gone = on_metrics_gone,
+        .on_upgrade = on_metrics_upgrade,
         .context = hub,
     };
 }

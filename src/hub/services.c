@@ -18,8 +18,15 @@ struct services {
 
 static struct table_key name_key(const char *name)
 {
-    struct table_key key;
-    blake2b(name, strlen(name), key.bytes, sizeof key.bytes);
+    struct table_key key = {{0}};
+    const size_t length = strlen(name);
+    if (length < sizeof key.bytes) {
+        memcpy(key.bytes, name, length);
+        return key;
+    }
+    /* No short name ends in a byte over 127, nor does any name have one. */
+    blake2b(name, length, key.bytes, sizeof key.bytes);
+    key.bytes[sizeof key.bytes - 1] |= 0x80;
     return key;
 }
 

@@ -125,6 +125,10 @@ static void on_message(void *context, struct slice topic, struct slice payload)
         return;
     }
     const bool valid = account_parse(result.account, &account) == ACCOUNT_OK;
+    if (valid && client_banned(link->options.clients, &account, clock_wall_ms())) {
+        link->counters.banned++;
+        return;
+    }
     const enum hub_verdict verdict =
         hub_core_result(link->options.core, clock_monotonic_us(), &result.root, result.nonce,
                         valid ? &account : NULL);

@@ -6,6 +6,7 @@
 #define DPOW_HUB_WORKER_LINK_H
 
 #include "base/log.h"
+#include "hub/clients.h"
 #include "hub/core.h"
 
 #include <uv.h>
@@ -20,6 +21,7 @@ struct worker_link_options {
     const char *user;
     const char *password;
     struct hub_core *core;
+    const struct clients *clients; /**< Who is banned. */
     uv_loop_t *loop;
     const struct log *log;
     /** Carries out the core's actions; called after every event the link puts into the core. */
@@ -35,6 +37,7 @@ struct worker_link_counters {
     uint64_t unpublished;      /**< Messages that had to be dropped: no broker. */
     uint64_t malformed;        /**< Results that could not be read. */
     uint64_t invalid_accounts; /**< Accepted results whose account was not one. */
+    uint64_t banned;           /**< Results of banned accounts: not looked at. */
 };
 
 /** @return owned by the caller, or NULL with the error filled */

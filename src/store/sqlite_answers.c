@@ -116,6 +116,18 @@ bool sqlite_apply_answer(struct sqlite_backend *backend, struct store_op *op, st
     return charge(backend, op, tally, error);
 }
 
+bool sqlite_apply_answers(struct sqlite_backend *backend, struct store_op *op, struct error *error)
+{
+    struct tally *tally = tally_of(backend, op->answers.service_id, error);
+    if (tally == NULL)
+        return false;
+    if (!tally->exists)
+        op->status = STORE_CONFLICT;
+    for (int type = 0; tally->exists && type < WORK_TYPES; type++)
+        tally->counts[type] += (int64_t)op->answers.counts.of[type];
+    return true;
+}
+
 static bool write_counts(struct sqlite_backend *backend, const struct tally *tally,
                          struct error *error)
 {

@@ -49,6 +49,8 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_ANSWER:
     case STORE_UNANSWER:
         return sqlite_apply_answer(backend, op, error);
+    case STORE_ANSWERS:
+        return sqlite_apply_answers(backend, op, error);
     case STORE_SERVICE_ADD:
     case STORE_SERVICE_EDIT:
     case STORE_SERVICE_REMOVE:
@@ -60,6 +62,7 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_CLIENT_IMPORT:
     case STORE_TOTALS_IMPORT:
     case STORE_FRONTIER:
+    case STORE_FRONTIER_IMPORT:
     case STORE_SERIES:
         return sqlite_apply_book(backend, op, error);
     case STORE_READ_BALANCE:
@@ -77,7 +80,7 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
 static bool apply(struct store_backend *common, struct store_op *op, struct error *error)
 {
     struct sqlite_backend *backend = from_common(common);
-    if (op->kind > STORE_UNANSWER && !sqlite_write_tallies(backend, error))
+    if (op->kind > STORE_ANSWERS && !sqlite_write_tallies(backend, error))
         return false;
     if (!apply_one(backend, op, error))
         return false;

@@ -95,8 +95,8 @@ bool sqlite_backup(const char *path, const char *copy, struct error *error)
     if (access(copy, F_OK) == 0)
         return error_set(error, ERROR_EXISTS, "backup: %.200s exists already", copy);
     if (access(path, R_OK) != 0)
-        return error_set(error, ERROR_NOT_FOUND, "backup: cannot read %.160s: %s", path,
-                         strerror(errno));
+        return error_set(error, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_SYSTEM,
+                         "backup: cannot read %.160s: %s", path, strerror(errno));
     (void)unlink(temporary);
     bool good = copy_file(path, temporary, error);
     if (good && (!sync_file(temporary) || link(temporary, copy) != 0))

@@ -80,26 +80,31 @@ static bool import_client(struct sqlite_backend *backend, struct store_op *op, s
            add_opening(backend, &client->account, &totals->rewarded, error);
 }
 
-static bool import_totals(struct sqlite_backend *backend, const struct work_counts *totals,
-                          struct error *error)
+static bool import_totals(struct sqlite_backend *backend, struct store_op *op, struct error *error)
 {
+    const struct work_counts *totals = &op->totals;
     sqlite3_stmt *statement = backend->statements[TOTALS_OPEN];
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)totals->of[WORK_PRECACHE]);
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)totals->of[WORK_ONDEMAND]);
-    return sqlite_run(backend, TOTALS_OPEN, error) && add_opening(backend, NULL, totals, error);
+    if (!sqlite_run_changing(backend, TOTALS_OPEN, op, error))
+        return false;
+    return op->status == STORE_CONFLICT || add_opening(backend, NULL, totals, error);
 }
 
-static bool put_frontier(struct sqlite_backend *backend, const struct frontier_record *record,
+static bool put_frontier(struct sqlite_backend *backend, enum statement which, struct store_op *op,
                          struct error *error)
 {
-    sqlite3_stmt *statement = backend->statements[FRONTIER_PUT];
+    const struct frontier_record *record = &op->frontier;
+    sqlite3_stmt *statement = backend->statements[which];
     sqlite_bind_key(statement, 1, record->account.key);
     sqlite_bind_key(statement, 2, record->frontier.bytes);
     (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)record->height);
     (void)sqlite3_bind_int64(statement, 4, record->service_id);
     (void)sqlite3_bind_int64(statement, 5, record->used_ms);
     (void)sqlite3_bind_int64(statement, 6, record->expires_ms);
-    return sqlite_run(backend, FRONTIER_PUT, error);
+    if (which == FRONTIER_IMPORT) /* what has expired but is not deleted yet may be replaced */
+        (void)sqlite3_bind_int64(statement, 7, clock_wall_ms());
+    return sqlite_run_changing(backend, which, op, error);
 }
 
 static bool put_series(struct sqlite_backend *backend, const struct series_record *record,
@@ -130,9 +135,11 @@ bool sqlite_apply_book(struct sqlite_backend *backend, struct store_op *op, stru
     case STORE_CLIENT_IMPORT:
         return import_client(backend, op, error);
     case STORE_TOTALS_IMPORT:
-        return import_totals(backend, &op->totals, error);
+        return import_totals(backend, op, error);
     case STORE_FRONTIER:
-        return put_frontier(backend, &op->frontier, error);
+        return put_frontier(backend, FRONTIER_PUT, op, error);
+    case STORE_FRONTIER_IMPORT:
+        return put_frontier(backend, FRONTIER_IMPORT, op, error);
     default:
         return put_series(backend, op->series, error);
     }

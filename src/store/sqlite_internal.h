@@ -38,6 +38,7 @@ enum statement {
     OPENING_ADD,
     TOTALS_OPEN,
     FRONTIER_PUT,
+    FRONTIER_IMPORT,
     SERIES_PUT,
     AUDIT_ADD,
     WORKS_PURGE,
@@ -106,6 +107,7 @@ void sqlite_read_text(sqlite3_stmt *statement, int column, char *text, size_t si
 /* sqlite_works.c, sqlite_answers.c, sqlite_services.c, sqlite_books.c */
 bool sqlite_apply_work(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 bool sqlite_apply_answer(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+bool sqlite_apply_answers(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 /** Writes what the answers of the transaction add up to. */
 bool sqlite_write_tallies(struct sqlite_backend *backend, struct error *error);
 void sqlite_forget_tallies(struct sqlite_backend *backend);

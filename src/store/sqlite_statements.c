@@ -64,8 +64,14 @@ static const char *const statement_texts[STATEMENTS] = {
                       " ON CONFLICT (account) DO NOTHING",
     [OPENING_ADD] = "INSERT INTO openings (account, precache, ondemand, created_ms)"
                     " VALUES (?1, ?2, ?3, ?4)",
-    [TOTALS_OPEN] = "UPDATE totals SET rewarded = rewarded + iif(type = 0, ?1, ?2)",
+    [TOTALS_OPEN] = "UPDATE totals SET rewarded = rewarded + iif(type = 0, ?1, ?2)"
+                    " WHERE NOT EXISTS (SELECT 1 FROM openings WHERE account IS NULL)",
     [FRONTIER_PUT] = "INSERT OR REPLACE INTO frontiers VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [FRONTIER_IMPORT] =
+        "INSERT INTO frontiers VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (account) DO UPDATE"
+        " SET frontier = excluded.frontier, height = excluded.height, service = excluded.service,"
+        " used_ms = excluded.used_ms, expires_ms = excluded.expires_ms"
+        " WHERE expires_ms <= ?7",
     [SERIES_PUT] = "INSERT OR REPLACE INTO series VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [AUDIT_ADD] = "INSERT INTO audit (at_ms, actor, command) VALUES (?1, ?2, ?3)",
     [WORKS_PURGE] = "DELETE FROM works WHERE root IN"

@@ -74,8 +74,11 @@ bool sqlite_apply_work(struct sqlite_backend *backend, struct store_op *op, stru
     op->work.rewarded = false;
     if (!put_work(backend, &op->work.record, error))
         return false;
-    if (!op->work.has_account)
+    if (!op->work.has_account) {
+        if (sqlite3_changes(backend->database) == 0)
+            op->status = STORE_CONFLICT;
         return true;
+    }
     if (!add_reward(backend, op, &op->work.rewarded, error))
         return false;
     if (!op->work.rewarded)

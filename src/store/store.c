@@ -24,6 +24,7 @@ struct store {
     struct queue done;
     pthread_t writer;
     bool started;
+    bool together;        /* The opener's: in store_apply_together(). */
     bool failing;         /* The writer's: commits fail at present. */
     bool gave_up;         /* The writer's: patience ran out, nothing is committed any more. */
     uint64_t purge_at_us; /* The writer's: when it may purge next, monotonic. */
@@ -154,7 +155,25 @@ static bool apply_all(struct store *store, struct store_op *first, struct error 
 bool store_apply(struct store *store, struct store_op *op, struct error *error)
 {
     op->item.next = NULL;
-    return apply_all(store, op, error);
+    if (!store->together)
+        return apply_all(store, op, error);
+    op->status = STORE_DONE;
+    return store->backend->ops->apply(store->backend, op, error);
+}
+
+bool store_apply_together(struct store *store, bool (*body)(void *context, struct error *error),
+                          void *context, struct error *error)
+{
+    const struct store_backend_ops *ops = store->backend->ops;
+    if (!ops->begin(store->backend, error))
+        return false;
+    store->together = true;
+    const bool done = body(context, error);
+    store->together = false;
+    if (done && ops->commit(store->backend, error))
+        return true;
+    ops->rollback(store->backend);
+    return false;
 }
 
 static void set_health(struct store *store, const char *reason)

@@ -23,12 +23,15 @@
 #include "store/records.h"
 
 enum store_op_kind {
-    /** Records a work, and if has_account the reward of its finder and the pool's total. */
+    /** Records a work, and if has_account the reward of its finder and the pool's total. Without:
+     *  CONFLICT if one as good is there already. */
     STORE_WORK,
     /** Counts an answered request of a service, and charges a credit if that is due. */
     STORE_ANSWER,
     /** Takes back a STORE_ANSWER whose answer was never told: charged as that one was. */
     STORE_UNANSWER,
+    /** Counts answers of a service that cost nothing. */
+    STORE_ANSWERS,
     /** Creates a service with its first key, and with counters if it is imported. */
     STORE_SERVICE_ADD,
     /** Writes everything about a service but name, keys, credits and counters. */
@@ -45,10 +48,12 @@ enum store_op_kind {
     STORE_CLIENT_BAN,
     /** A worker's account as another system had it; CONFLICT if it is known already. */
     STORE_CLIENT_IMPORT,
-    /** Adds to the pool's totals what another system counted. */
+    /** Adds to the pool's totals what another system counted; CONFLICT if that was done before. */
     STORE_TOTALS_IMPORT,
     /** Remembers a service's account, or where its chain is. */
     STORE_FRONTIER,
+    /** The same as another system had it; CONFLICT if the account is known already. */
+    STORE_FRONTIER_IMPORT,
     /** Writes the present state of a period of a time series. */
     STORE_SERIES,
     /** Read; visit is called on the store's thread. */
@@ -97,6 +102,10 @@ struct store_op {
             int64_t expires_ms; /**< Until then the same service is not charged again for it. */
             bool charged;       /**< ANSWER: out, a credit was used. UNANSWER: in. */
         } answer;
+        struct {
+            int64_t service_id;
+            struct work_counts counts;
+        } answers;
         struct service_record *service; /**< ADD: in all, out id. EDIT: in. */
         int64_t service_id;             /**< SERVICE_REMOVE. */
         struct {
@@ -188,8 +197,18 @@ bool store_each_series(struct store *store, enum series_resolution resolution, i
 /** The pool's totals of rewarded works (`stats:*` of the original); before store_start(). */
 bool store_totals(struct store *store, struct work_counts *totals, struct error *error);
 
-/** Applies one operation on the caller's thread, before store_start(); it is durable on success. */
+/** Applies one operation on the caller's thread, before store_start() or after store_stop(); it is
+ *  durable on success. */
 bool store_apply(struct store *store, struct store_op *op, struct error *error);
+
+/**
+ * Calls a function that uses store_apply() and the readers above in one transaction, before
+ * store_start(): what it applied becomes durable when it returns true, and if it returns false, or
+ * the process dies, none of it was ever there. After a store_apply() that failed it must give up.
+ * @param body returns false with the error filled
+ */
+bool store_apply_together(struct store *store, bool (*body)(void *context, struct error *error),
+                          void *context, struct error *error);
 
 /** Starts the writer thread. */
 bool store_start(struct store *store, const struct store_callbacks *callbacks, struct error *error);

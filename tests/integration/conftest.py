@@ -69,10 +69,11 @@ class Hub:
         self.words = words
         self.keys = {}
         self.process = None
+        self.address = "127.0.0.1"
 
     def start(self, **listen):
         ports = {"listen": 0, "mqtt-listen": 0, "mqtt-ws-listen": 0, **listen}
-        places = [f"--{name}=127.0.0.1:{port}" for name, port in ports.items()]
+        places = [f"--{name}={self.address}:{port}" for name, port in ports.items()]
         self.process = Process("hub", "--data-dir", str(self.data), *places,
                                f"--base-difficulty={BASE}", *self.words,
                                log=self.folder / "hub.log")

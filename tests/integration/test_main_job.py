@@ -206,11 +206,12 @@ def test_the_statistics_name_public_services_only(service):
     worker = IndependentWorker(service)
     service.ask(random_hash(), user="public")
     worker.close()
-    assert service.statistics() == {
-        "services": {"public": [{"display": "<b>\"é", "website": "https://example.org",
-                                 "precache": 0, "ondemand": 1}],
-                     "private": {"count": 1, "precache": 0, "ondemand": 0}},
-        "work": {"precache": 0, "ondemand": 1}}
+    statistics = service.statistics()
+    assert statistics["services"] == {
+        "public": [{"display": "<b>\"é", "website": "https://example.org", "precache": 0,
+                    "ondemand": 1}],
+        "private": {"count": 1, "precache": 0, "ondemand": 0}}
+    assert statistics["work"] == {"precache": 0, "ondemand": 1}
 
 
 def test_an_external_broker_serves_and_hears_the_statistics_at_the_start(tmp_path):
@@ -228,7 +229,8 @@ def test_an_external_broker_serves_and_hears_the_statistics_at_the_start(tmp_pat
     observer = Client(hub, subscribe=["statistics"])
     hub.start()
     hub.mqtt_port = port
-    assert json.loads(observer.next("statistics")[1]) == hub.statistics()
+    told, served = json.loads(observer.next("statistics")[1]), hub.statistics()
+    assert told["services"] == served["services"] and told["work"] == served["work"]
     hub.add_service("service")
     worker = IndependentWorker(hub)
     assert "work" in hub.ask(random_hash(), timeout=30)

@@ -28,6 +28,7 @@ void chains_ask(struct world *world, struct hub_request *request)
     const size_t chain = (size_t)random_below(&world->random, CHAINS);
     request->root = *chain_block(world, chain, world->heads[chain]);
     request->service_id = 1 + (int64_t)(chain % SERVICES);
+    request->free = request->service_id == 1;
     request->has_account = random_below(&world->random, 4) != 0;
     request->account = chain_account(chain);
 }

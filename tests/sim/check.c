@@ -76,7 +76,7 @@ static void check_work_reply(struct world *world, const struct sim_request *requ
         world_fail(world, "an answer is below the threshold that was asked");
     if (memcmp(&action->reply.root, &request->request.root, sizeof action->reply.root) != 0)
         world_fail(world, "an answer is for another root");
-    if (!request->answer_durable)
+    if (!request->answer_durable && !request->at_once)
         world_fail(world, "an answer was told before it was durable");
     if (!store_has(world, &action->reply.root, action->reply.nonce))
         world_fail(world, "a work was told before it was durable");
@@ -117,7 +117,7 @@ static void check_counts(struct world *world)
     for (size_t i = 0; i < world->request_count; i++) {
         const struct sim_request *request = &world->requests[i];
         const bool told = request->state == REQUEST_ANSWERED && request->answer == HUB_ANSWER_WORK;
-        if (told && !request->answer_durable)
+        if (told && !request->answer_durable && !request->at_once)
             world_fail(world, "request %zu was told a work that is not counted", i);
         if (request->state == REQUEST_ANSWERED && !told && request->answer_durable)
             world_fail(world, "request %zu is counted, but was told %d", i, (int)request->answer);
@@ -128,6 +128,13 @@ static void check_counts(struct world *world)
         if (expected[i] != world->durable_answers[i])
             world_fail(world, "service %zu has %" PRIu64 " answers counted instead of %" PRIu64, i,
                        world->durable_answers[i], expected[i]);
+    for (size_t i = 1; i <= SERVICES; i++)
+        if (world->counted_later[i] > world->told_at_once[i] ||
+            (world->counted_later[i] < world->told_at_once[i] && world->faults.crashes == 0))
+            world_fail(world,
+                       "service %zu was told %" PRIu64 " works at once, and %" PRIu64
+                       " are counted",
+                       i, world->told_at_once[i], world->counted_later[i]);
 }
 
 void check_end(struct world *world)

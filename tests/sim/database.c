@@ -69,8 +69,15 @@ static void report_work(struct world *world, const struct hub_action *action, bo
     if (rewarded)
         totals.rewarded.of[action->store_work.type] =
             world->durable_rewards[account_index(world, &account)];
-    hub_core_work_stored(world->core, action->store_work.type, &action->store_work.root, &account,
-                         rewarded ? &totals : NULL);
+    const struct hub_stored_work stored = {
+        .type = action->store_work.type,
+        .root = action->store_work.root,
+        .nonce = action->store_work.nonce,
+        .account = account,
+        .durable = true,
+        .totals = rewarded ? &totals : NULL,
+    };
+    hub_core_work_stored(world->core, &stored);
     world_act(world);
 }
 
@@ -103,6 +110,8 @@ static void commit(struct world *world)
         rewarded[i] = action->kind == HUB_STORE_WORK && apply_work(world, action);
         if (action->kind == HUB_STORE_FRONTIER)
             chains_store(world, action);
+        if (action->kind == HUB_COUNT_ANSWER)
+            world->counted_later[action->count_answer.service_id]++;
         if (action->kind == HUB_STORE_ANSWER)
             world->durable_answers[action->store_answer.service_id]++;
         if (action->kind == HUB_STORE_UNANSWER)
@@ -113,7 +122,7 @@ static void commit(struct world *world)
             report_work(world, &batch[i].action, rewarded[i]);
         else if (batch[i].action.kind == HUB_STORE_FRONTIER)
             report_frontier(world, &batch[i].action);
-        else
+        else if (batch[i].action.kind != HUB_COUNT_ANSWER)
             report_answer(world, &batch[i]);
     }
 }
@@ -148,6 +157,8 @@ void database_crash(struct world *world)
                 (void)apply_work(world, action);
             else if (action->kind == HUB_STORE_FRONTIER)
                 chains_store(world, action);
+            else if (action->kind == HUB_COUNT_ANSWER)
+                world->counted_later[action->count_answer.service_id]++;
             else
                 world->durable_answers[action->store_answer.service_id] +=
                     action->kind == HUB_STORE_ANSWER ? 1 : (uint64_t)-1;

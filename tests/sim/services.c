@@ -14,6 +14,7 @@ void services_schedule(struct world *world)
         struct hub_request *request = &world->requests[i].request;
         request->token = i;
         request->service_id = (int64_t)random_below(&world->random, SERVICES) + 1;
+        request->free = request->service_id == 1;
         request->root = world->roots[random_below(&world->random, ROOTS)];
         request->threshold = random_threshold(world);
         const bool held = random_below(&world->random, 8) == 0;
@@ -89,6 +90,11 @@ void services_reply(struct world *world, const struct hub_action *action)
     }
     request->state = REQUEST_ANSWERED;
     request->answer = action->reply.answer;
+    if (request->request.free && !request->answer_durable &&
+        action->reply.answer == HUB_ANSWER_WORK && action->reply.type == WORK_PRECACHE) {
+        request->at_once = true;
+        world->told_at_once[request->request.service_id]++;
+    }
     check_reply(world, request, action);
     if (action->reply.answer != HUB_ANSWER_WORK)
         return;

@@ -148,6 +148,7 @@ static void act(struct world *world, const struct hub_action *action)
     case HUB_STORE_ANSWER:
     case HUB_STORE_UNANSWER:
     case HUB_STORE_FRONTIER:
+    case HUB_COUNT_ANSWER:
         database_submit(world, action);
         break;
     case HUB_REWARD:

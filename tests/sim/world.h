@@ -43,6 +43,7 @@ struct sim_request {
     enum hub_answer answer;
     bool asked;          /**< Handed to a core. */
     bool answering;      /**< A STORE_ANSWER for it is on its way. */
+    bool at_once;        /**< Told a durable work at no cost, before it was counted. */
     bool answer_durable; /**< A STORE_ANSWER for it is committed. */
     struct hub_request request;
     waiter_id waiter;
@@ -149,6 +150,8 @@ struct world {
     struct sim_work *works; /**< Durable. */
     size_t work_count;
     uint64_t durable_answers[SERVICES + 1];
+    uint64_t told_at_once[SERVICES + 1];  /**< Answers that cost nothing, told before counted… */
+    uint64_t counted_later[SERVICES + 1]; /**< …and those of them that are durable. */
     uint64_t durable_rewards[ACCOUNTS];
     uint64_t told_rewards[ACCOUNTS];
     bool asked[ROOTS_ALL][WORK_TYPES]; /**< Whether the last message was a work. */

@@ -56,7 +56,7 @@ static const char *acted(const struct hub_core *core)
     static char letters[64];
     const struct hub_actions actions = hub_core_actions(core);
     for (size_t i = 0; i < actions.count; i++)
-        letters[i] = "rwcSAURFN"[actions.items[i].kind];
+        letters[i] = "rwcSAUKRFN"[actions.items[i].kind];
     letters[actions.count] = '\0';
     return letters;
 }
@@ -102,7 +102,7 @@ static void serve(struct hub_core *core, uint64_t now, struct root root, const s
     if (of != NULL)
         hub_core_frontier_stored(core, now, of);
     find(core, now, root, SEND);
-    hub_core_work_stored(core, WORK_ONDEMAND, &root, &account, NULL);
+    hub_core_work_stored(core, &(struct hub_stored_work){.root = root, .durable = true});
     hub_core_answer_stored(core, waiter, HUB_STORED, false);
 }
 
@@ -252,7 +252,7 @@ static void an_account_that_makes_room_takes_no_request_along(void **state)
     const waiter_id waiter = ask(core, S, block(1), &(struct account){{4}}, HARD);
     assert_true(waiter != 0);
     find(core, S, block(1), HARD);
-    hub_core_work_stored(core, WORK_ONDEMAND, &(struct root){{1, 77}}, &account, NULL);
+    hub_core_work_stored(core, &(struct hub_stored_work){.root = block(1), .durable = true});
     hub_core_answer_stored(core, waiter, HUB_STORED, false);
     assert_string_equal(acted(core), "r");
     assert_int_equal(stats_of(core).entries, 3);

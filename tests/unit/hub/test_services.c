@@ -1,13 +1,10 @@
-/* services, answer, statistics: small parts without I/O. */
+/* services, answer: small parts without I/O. */
 #include "test.h"
 
-#include "base/json.h"
 #include "hub/answer.h"
 #include "hub/services.h"
-#include "hub/statistics.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct service_record record_named(const char *name, int64_t id, double rate)
@@ -158,34 +155,6 @@ static void answers_have_the_keys_of_the_protocol_and_the_id_to_the_letter(void 
     assert_non_null(strstr(data, ".123456 42\",\"id\":null}"));
 }
 
-static void statistics_name_the_public_and_sum_the_others(void **state)
-{
-    (void)state;
-    struct error error;
-    struct services *services = services_create(&error);
-    const struct work_counts rewarded = {{7, 9}};
-    for (int i = 0; i < 3; i++) {
-        char name[8];
-        (void)snprintf(name, sizeof name, "s%d", i);
-        struct service_record record = record_named(name, i + 1, 1);
-        record.is_public = i == 1;
-        (void)snprintf(record.display, sizeof record.display, "<b>\"%d", i);
-        (void)snprintf(record.website, sizeof record.website, "https://e.org");
-        record.answered.of[WORK_PRECACHE] = (uint64_t)i + 1;
-        record.answered.of[WORK_ONDEMAND] = 10;
-        assert_true(services_add(services, &record, &error));
-    }
-    size_t length;
-    char *json = statistics_write(services, &rewarded, &length);
-    assert_int_equal(length, strlen(json));
-    assert_string_equal(
-        json, "{\"services\":{\"public\":[{\"display\":\"<b>\\\"1\",\"website\":\"https://e.org\","
-              "\"precache\":2,\"ondemand\":10}],\"private\":{\"count\":2,\"precache\":4,"
-              "\"ondemand\":20}},\"work\":{\"precache\":7,\"ondemand\":9}}");
-    free(json);
-    services_destroy(services);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,7 +164,6 @@ int main(void)
         cmocka_unit_test(a_slow_rate_holds_from_the_second_request_on),
         cmocka_unit_test(a_service_has_only_so_many_requests_in_hand),
         cmocka_unit_test(answers_have_the_keys_of_the_protocol_and_the_id_to_the_letter),
-        cmocka_unit_test(statistics_name_the_public_and_sum_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

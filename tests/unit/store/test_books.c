@@ -378,13 +378,18 @@ static void clients_are_imported_once_and_banned(void **state)
     assert_int_equal(faults(place), 0);
 }
 
-static void imported_totals_are_opening_rows(void **state)
+static void totals_are_imported_once_as_opening_rows(void **state)
 {
     struct place *place = *state;
     struct error error;
     struct work_counts totals;
     struct store_op import = {.kind = STORE_TOTALS_IMPORT, .totals = {{100, 200}}};
+    struct store_op client = {.kind = STORE_CLIENT_IMPORT,
+                              .client = {.account = {{4}}, .totals = {.rewarded = {{10, 20}}}}};
+    assert_int_equal(apply(place, &client), STORE_DONE);
     assert_int_equal(apply(place, &import), STORE_DONE);
+    reopen(place);
+    assert_int_equal(apply(place, &import), STORE_CONFLICT);
     assert_true(store_totals(place->store, &totals, &error));
     assert_int_equal(totals.of[WORK_PRECACHE], 100);
     assert_int_equal(totals.of[WORK_ONDEMAND], 200);
@@ -411,6 +416,89 @@ static void chains_come_back_until_they_expire(void **state)
     struct frontier_record none = {0};
     assert_true(store_each_frontier(place->store, FUTURE_MS, keep_frontier, &none, &error));
     assert_int_equal(none.expires_ms, 0);
+}
+
+static void a_chain_is_imported_where_none_is(void **state)
+{
+    struct place *place = *state;
+    struct error error;
+    const int64_t past_ms = clock_wall_ms() - 1;
+    struct store_op known = {.kind = STORE_FRONTIER,
+                             .frontier = {{{1}}, {{2}}, 3, 4, 5, FUTURE_MS}};
+    struct store_op import = {.kind = STORE_FRONTIER_IMPORT,
+                              .frontier = {{{1}}, {{9}}, 0, 6, 7, FUTURE_MS + 1}};
+    struct frontier_record seen = {0};
+    assert_int_equal(apply(place, &known), STORE_DONE);
+    assert_int_equal(apply(place, &import), STORE_CONFLICT);
+    assert_true(store_each_frontier(place->store, 1, keep_frontier, &seen, &error));
+    assert_memory_equal(&seen, &known.frontier, sizeof seen);
+    known.frontier.expires_ms = past_ms;
+    assert_int_equal(apply(place, &known), STORE_DONE);
+    assert_int_equal(apply(place, &import), STORE_DONE);
+    assert_true(store_each_frontier(place->store, 1, keep_frontier, &seen, &error));
+    assert_memory_equal(&seen, &import.frontier, sizeof seen);
+}
+
+static void a_work_without_a_finder_is_kept_unless_a_better_one_is_there(void **state)
+{
+    struct place *place = *state;
+    struct store_op op = {.kind = STORE_WORK};
+    op.work.record = (struct work_record){
+        .root = {{1}}, .nonce = 5, .value = 50, .solved_ms = 9, .expires_ms = FUTURE_MS};
+    assert_int_equal(apply(place, &op), STORE_DONE);
+    assert_int_equal(apply(place, &op), STORE_CONFLICT);
+    op.work.record.value = 49;
+    assert_int_equal(apply(place, &op), STORE_CONFLICT);
+    op.work.record.value = 51;
+    assert_int_equal(apply(place, &op), STORE_DONE);
+    assert_int_equal(faults(place), 0);
+}
+
+/* What is applied together, and whether it is meant to last. */
+struct together {
+    struct place *place;
+    bool lasts;
+};
+
+static bool add_two(void *context, struct error *error)
+{
+    const struct together *together = context;
+    struct service_record records[3] = {0};
+    const struct audit_record audit = {.at_ms = 1, .actor = "a", .command = "c"};
+    struct store_op op = {.kind = STORE_TOTALS_IMPORT,
+                          .totals = {{1, 2}},
+                          .status = STORE_ABANDONED,
+                          .audit = &audit};
+    (void)add_service(together->place, "one", 3);
+    (void)add_service(together->place, "two", -1);
+    assert_int_equal(apply(together->place, &op), STORE_DONE);
+    assert_int_equal(apply(together->place, &op), STORE_CONFLICT);
+    assert_true(store_each_service(together->place->store, keep_service, records, error));
+    assert_string_equal(records[1].name, "two");
+    return together->lasts || error_set(error, ERROR_INVALID, "changed its mind");
+}
+
+static void what_is_applied_together_lasts_or_leaves_no_trace(void **state)
+{
+    struct place *place = *state;
+    struct together together = {place, false};
+    struct work_counts totals;
+    struct error error;
+    struct service_record records[3] = {0};
+    assert_false(store_apply_together(place->store, add_two, &together, &error));
+    assert_string_equal(error.text, "changed its mind");
+    assert_true(store_each_service(place->store, keep_service, records, &error));
+    assert_true(store_totals(place->store, &totals, &error));
+    assert_int_equal(records[0].id, 0);
+    assert_int_equal(totals.of[WORK_ONDEMAND], 0);
+    together.lasts = true;
+    assert_true(store_apply_together(place->store, add_two, &together, &error));
+    reopen(place);
+    assert_true(store_each_service(place->store, keep_service, records, &error));
+    assert_true(store_totals(place->store, &totals, &error));
+    assert_string_equal(records[0].name, "one");
+    assert_int_equal(totals.of[WORK_ONDEMAND], 2);
+    assert_int_equal(faults(place), 0);
 }
 
 static bool keep_series(void *context, const struct series_record *series)
@@ -591,7 +679,10 @@ int main(void)
         TEST(a_removed_service_is_gone_but_stays_counted),
         TEST(edits_change_everything_but_name_keys_and_credits),
         TEST(clients_are_imported_once_and_banned),
-        TEST(imported_totals_are_opening_rows),
+        TEST(totals_are_imported_once_as_opening_rows),
+        TEST(a_chain_is_imported_where_none_is),
+        TEST(a_work_without_a_finder_is_kept_unless_a_better_one_is_there),
+        TEST(what_is_applied_together_lasts_or_leaves_no_trace),
         TEST(chains_come_back_until_they_expire),
         TEST(a_period_is_written_over_and_comes_back),
         TEST(only_what_was_done_is_in_the_audit_log),
