@@ -16,14 +16,16 @@ ALLOWED = {
     "net": {"base", "nano"},
     "node": {"base", "nano", "net"},
     "store": {"base", "nano"},
-    "hub": {"base", "nano", "net", "node", "store"},
+    "broker": {"base", "nano"},
+    "hub": {"base", "nano", "net", "node", "store", "broker"},
     "worker": {"base", "nano", "engine", "net"},
     "workserver": {"base", "nano", "engine", "net"},
-    "cli": {"base", "nano", "engine", "net", "store", "hub", "worker", "workserver"},
+    "cli": {"base", "nano", "engine", "net", "store", "broker", "hub", "worker", "workserver"},
 }
 
 # State machines without I/O: no adapter, no socket, no clock, no thread.
 CORES = [
+    re.compile(r"broker/(address|bucket|label|screen)\.[ch]"),
     re.compile(r"hub/(core|dispatch)[^/]*\.[ch]"),
     re.compile(r"node/(block_message|frontiers_reply)\.[ch]"),
     re.compile(r"worker/worker_core[^/]*\.[ch]"),
@@ -32,6 +34,7 @@ CORES = [
 CORE_ALLOWED = {"base", "nano"}
 CORE_FORBIDDEN = {"base/clock.h", "base/queue.h"}
 CORE_SYSTEM = {
+    "arpa/inet.h",  # the text of IP addresses
     "assert.h", "errno.h", "inttypes.h", "limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h",
     "stdio.h", "stdlib.h", "string.h",
 }

@@ -4,8 +4,8 @@
 
 packages_build=(
     gcc libc6-dev meson ninja-build opencl-headers pkg-config python3
-    libhiredis-dev libhttp-parser-dev libinih-dev libmosquitto-dev libsodium-dev libsqlite3-dev libssl-dev
-    libsystemd-dev libuv1-dev libwslay-dev
+    libhiredis-dev libhttp-parser-dev libinih-dev libmosquitto-dev libsodium-dev libsqlite3-dev
+    libssl-dev libsystemd-dev libuv1-dev libwslay-dev mosquitto-dev
 )
 packages_run=(mosquitto curl)
 packages_test=(

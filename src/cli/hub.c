@@ -2,7 +2,10 @@
 #include "cli/directories.h"
 
 #include "base/hex.h"
+#include "broker/address.h"
 #include "hub/hub.h"
+
+#include <stdio.h>
 
 static const struct option_spec hub_options[] = {
     {.name = "data-dir",
@@ -50,6 +53,20 @@ static const struct option_spec hub_options[] = {
      .argument = "ADDR:PORT",
      .help = "Where GET /metrics is served to anybody; without it, where services are served, to "
              "this machine only."},
+    {.name = "connections-per-address",
+     .kind = OPTION_U64,
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 65535,
+     .help = "How many workers the own broker lets in from one IP address.",
+     .fallback = "64"},
+    {.name = "exempt-addresses",
+     .kind = OPTION_TEXT,
+     .argument = "LIST",
+     .help =
+         "IP addresses, with commas between, that the own broker neither limits nor bans: those "
+         "of proxies that workers come through.",
+     .fallback = "127.0.0.1,::1"},
     {.name = "network",
      .kind = OPTION_CHOICE,
      .choices = "live|beta|dev|test",
@@ -144,6 +161,21 @@ static bool read_tls(const struct options *options, struct hub_options *hub, str
     return true;
 }
 
+static bool read_limits(const struct options *options, struct broker_limits *limits,
+                        struct error *error)
+{
+    const char *exempt = options_text(options, "exempt-addresses");
+    struct address_list list;
+    if (strlen(exempt) >= sizeof limits->exempt_addresses ||
+        !address_list_parse(slice_of(exempt), &list))
+        return error_set(error, ERROR_INVALID,
+                         "--exempt-addresses must be at most %d IP addresses with commas between",
+                         ADDRESS_LIST_MAX);
+    (void)snprintf(limits->exempt_addresses, sizeof limits->exempt_addresses, "%s", exempt);
+    limits->connections_per_address = (unsigned)options_u64(options, "connections-per-address");
+    return true;
+}
+
 static bool read_options(const struct options *options, struct hub_options *hub,
                          struct error *error)
 {
@@ -160,7 +192,7 @@ static bool read_options(const struct options *options, struct hub_options *hub,
            read_listen(options, "mqtt-ws-listen", &hub->mqtt_ws_listen, error) &&
            (options_text(options, "metrics-listen") == NULL ||
             read_listen(options, "metrics-listen", &hub->metrics_listen, error)) &&
-           read_difficulty(options, hub, error);
+           read_limits(options, &hub->broker_limits, error) && read_difficulty(options, hub, error);
 }
 
 static int run(const struct invocation *invocation)

@@ -22,6 +22,7 @@ enum {
     PORT_POLL_MS = 50,
     KILL_MS = 3000, /* For the broker to end by itself when asked. */
     LINE_SIZE = 256,
+    CONNECTIONS_PER_ADDRESS = 64,
 };
 
 /* One running Mosquitto and the pipe of its log; freed when both handles have closed. */
@@ -40,8 +41,12 @@ struct broker {
     struct log log;
     char directory[BROKER_PATH_SIZE];
     struct broker_endpoints endpoints;
+    struct broker_limits limits;
     char password[BROKER_PASSWORD_SIZE];
     char last_line[LINE_SIZE];
+    char complaint[LINE_SIZE]; /* The last line of this child about the plugin. */
+    void (*on_unusable)(void *context, const char *reason);
+    void *context;
     struct child *child;
     uv_timer_t timer; /* Restarts; while stopping, kills. */
     uint64_t restart_ms;
@@ -143,6 +148,18 @@ static void restart_later(struct broker *broker)
         broker->restart_ms * 2 < RESTART_LAST_MS ? broker->restart_ms * 2 : RESTART_LAST_MS;
 }
 
+/* A Mosquitto of another version says so and ends, each time anew. */
+static void tell_unusable(const struct broker *broker)
+{
+    char reason[2 * LINE_SIZE + 96];
+    const bool more = strcmp(broker->complaint, broker->last_line) != 0;
+    (void)snprintf(
+        reason, sizeof reason,
+        "mosquitto does not load the hub's plugin; version 2.0 is needed. It said: %s%s%s",
+        broker->complaint, more ? " " : "", more ? broker->last_line : "");
+    broker->on_unusable(broker->context, reason);
+}
+
 static void on_child_closed(uv_handle_t *handle)
 {
     struct child *child = handle->data;
@@ -153,6 +170,8 @@ static void on_child_closed(uv_handle_t *handle)
     broker->child = NULL;
     if (broker->stopping)
         finish_stop(broker);
+    else if (broker->complaint[0] != '\0' && broker->on_unusable != NULL)
+        tell_unusable(broker);
     else
         restart_later(broker);
 }
@@ -177,6 +196,8 @@ static void end_line(struct child *child)
     child->line[child->line_length] = '\0';
     if (child->line_length > 0 && !broker->stopping) {
         memcpy(broker->last_line, child->line, child->line_length + 1);
+        if (strcasestr(child->line, "plugin") != NULL)
+            memcpy(broker->complaint, child->line, child->line_length + 1);
         log_write(&broker->log, LOG_WARNING, "mosquitto: %s", child->line);
     }
     child->line_length = 0;
@@ -244,6 +265,7 @@ static bool spawn(struct broker *broker, struct error *error)
     (void)uv_pipe_init(broker->loop, &child->output, 0);
     child->handles_open = 2;
     broker->child = child;
+    broker->complaint[0] = '\0';
     broker->started_ms = uv_now(broker->loop);
     const int status = spawn_child(broker, child);
     if (status != 0) {
@@ -286,7 +308,8 @@ static bool prepare(struct broker *broker, struct error *error)
         return error_set(error, ERROR_SYSTEM, "cannot protect %.160s: %s", broker->directory,
                          strerror(errno));
     return claim_ports(&broker->endpoints, error) &&
-           broker_files_write(broker->directory, &broker->endpoints, broker->password, error);
+           broker_files_write(broker->directory, &broker->endpoints, &broker->limits,
+                              broker->password, error);
 }
 
 /* The path becomes part of lines of Mosquitto's configuration. */
@@ -315,6 +338,11 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     broker->loop = options->loop;
     broker->log = log_for_part(options->log, "broker");
     broker->endpoints = options->endpoints;
+    broker->limits = options->limits;
+    if (broker->limits.connections_per_address == 0)
+        broker->limits.connections_per_address = CONNECTIONS_PER_ADDRESS;
+    broker->on_unusable = options->on_unusable;
+    broker->context = options->context;
     broker->restart_ms = RESTART_FIRST_MS;
     credential_generate(broker->password);
     if (!prepare(broker, error)) {

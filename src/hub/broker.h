@@ -22,12 +22,25 @@ struct broker_endpoints {
     struct listen_address websocket;
 };
 
+enum { BROKER_EXEMPT_SIZE = 800 };
+
+/** What the plugin allows workers (operation.md, "Limits on workers"). All zeros is the default. */
+struct broker_limits {
+    unsigned connections_per_address;          /**< At most 65,535; 0: 64. */
+    char exempt_addresses[BROKER_EXEMPT_SIZE]; /**< IP addresses with commas between. */
+};
+
 /** What to start; texts are copied. */
 struct broker_options {
     uv_loop_t *loop;
     const struct log *log;
     const char *directory;             /**< Created if missing; its parent must exist. */
     struct broker_endpoints endpoints; /**< Port 0: any free one. */
+    struct broker_limits limits;
+    /** Mosquitto does not load the plugin, and never will; the reason is a sentence for people.
+     * The broker must still be stopped. NULL: it is tried for ever. */
+    void (*on_unusable)(void *context, const char *reason);
+    void *context;
 };
 
 struct broker;

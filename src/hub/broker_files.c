@@ -1,6 +1,7 @@
 #include "hub/broker_files.h"
 
 #include "base/random.h"
+#include "broker/plugin.h"
 #include "hub/credential.h"
 
 #include <errno.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define PLUGIN_NAME "dpow_broker.so"
 
 /* Mosquitto's own form of a password: $7$iterations$salt$hash, PBKDF2 with SHA-512. */
 enum { SALT_SIZE = 12, HASH_SIZE = 64, ITERATIONS = 101, LINE_SIZE = 192 };
@@ -27,6 +30,10 @@ static const char access_list[] = "user dpowserver\n"
                                   "topic write client/+\n"
                                   "topic read result/precache\n"
                                   "topic read result/ondemand\n"
+                                  "topic read hub/result/precache\n"
+                                  "topic read hub/result/ondemand\n"
+                                  "topic read hub/broker\n"
+                                  "topic write hub/ban\n"
                                   "topic write worker/+/work\n"
                                   "topic write worker/+/cancel\n"
                                   "topic read worker/+/hello\n"
@@ -62,22 +69,20 @@ static const char access_list[] = "user dpowserver\n"
                                   "pattern read worker/%c/work\n"
                                   "pattern read worker/%c/cancel\n";
 
-static bool write_descriptor(int descriptor, const char *text)
+static bool write_descriptor(int descriptor, struct slice bytes)
 {
-    size_t left = strlen(text);
-    while (left > 0) {
-        const ssize_t written = write(descriptor, text, left);
+    while (bytes.length > 0) {
+        const ssize_t written = write(descriptor, bytes.data, bytes.length);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
             return false;
-        text += written;
-        left -= (size_t)written;
+        bytes = (struct slice){bytes.data + written, bytes.length - (size_t)written};
     }
     return fsync(descriptor) == 0;
 }
 
-bool broker_file_write(const char *directory, const char *name, const char *text,
+bool broker_file_write(const char *directory, const char *name, struct slice bytes,
                        struct error *error)
 {
     char path[BROKER_PATH_SIZE];
@@ -90,7 +95,7 @@ bool broker_file_write(const char *directory, const char *name, const char *text
     if (descriptor < 0)
         return error_set(error, ERROR_SYSTEM, "cannot write %.160s: %s", temporary,
                          strerror(errno));
-    const bool written = write_descriptor(descriptor, text);
+    const bool written = write_descriptor(descriptor, bytes);
     const bool closed = close(descriptor) == 0;
     if (written && closed && rename(temporary, path) == 0)
         return true;
@@ -129,7 +134,7 @@ static bool dashboard_password(const char *directory, char password[BROKER_PASSW
             return true;
     }
     credential_generate(password);
-    return broker_file_write(directory, "dashboard-password", password, error);
+    return broker_file_write(directory, "dashboard-password", slice_of(password), error);
 }
 
 static bool write_passwords(const char *directory, const char *server_password, struct error *error)
@@ -144,14 +149,15 @@ static bool write_passwords(const char *directory, const char *server_password, 
         !password_line("dpowinterface", dashboard, lines[2]))
         return error_set(error, ERROR_SYSTEM, "cannot hash the broker's passwords");
     (void)snprintf(text, sizeof text, "%s%s%s", lines[0], lines[1], lines[2]);
-    return broker_file_write(directory, "passwords", text, error);
+    return broker_file_write(directory, "passwords", slice_of(text), error);
 }
 
 /* Mosquitto's limits on size are for all users at once, so they leave room for the statistics. */
 static bool write_configuration(const char *directory, const struct broker_endpoints *endpoints,
-                                struct error *error)
+                                const struct broker_limits *limits, struct error *error)
 {
-    char text[4 * BROKER_PATH_SIZE];
+    char text[5 * BROKER_PATH_SIZE];
+    const char *exempt = limits->exempt_addresses;
     const struct passwd *self = getpwuid(geteuid());
     (void)snprintf(text, sizeof text,
                    "listener %u %s\n"
@@ -163,6 +169,9 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    "allow_anonymous false\n"
                    "password_file %s/passwords\n"
                    "acl_file %s/acl\n"
+                   "plugin %s/" PLUGIN_NAME "\n"
+                   "plugin_opt_max_connections_per_address %u\n"
+                   "%s%s%s"
                    "persistence false\n"
                    "retain_available false\n"
                    "max_packet_size 262144\n"
@@ -178,15 +187,25 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    "log_type warning\n"
                    "%s%s\n",
                    endpoints->mqtt.port, endpoints->mqtt.host, endpoints->websocket.port,
-                   endpoints->websocket.host, directory, directory, self != NULL ? "user " : "",
+                   endpoints->websocket.host, directory, directory, directory,
+                   limits->connections_per_address,
+                   exempt[0] != '\0' ? "plugin_opt_exempt_addresses " : "", exempt,
+                   exempt[0] != '\0' ? "\n" : "", self != NULL ? "user " : "",
                    self != NULL ? self->pw_name : "");
-    return broker_file_write(directory, "mosquitto.conf", text, error);
+    return broker_file_write(directory, "mosquitto.conf", slice_of(text), error);
+}
+
+static bool write_plugin(const char *directory, struct error *error)
+{
+    const struct slice image = {broker_plugin_image, broker_plugin_image_size};
+    return broker_file_write(directory, PLUGIN_NAME, image, error);
 }
 
 bool broker_files_write(const char *directory, const struct broker_endpoints *endpoints,
-                        const char *server_password, struct error *error)
+                        const struct broker_limits *limits, const char *server_password,
+                        struct error *error)
 {
-    return write_passwords(directory, server_password, error) &&
-           broker_file_write(directory, "acl", access_list, error) &&
-           write_configuration(directory, endpoints, error);
+    return write_plugin(directory, error) && write_passwords(directory, server_password, error) &&
+           broker_file_write(directory, "acl", slice_of(access_list), error) &&
+           write_configuration(directory, endpoints, limits, error);
 }

@@ -405,6 +405,7 @@ static bool open_books(struct hub *hub)
     core_options.receive_threshold = hub->options->network->receive < core_options.send_threshold
                                          ? hub->options->network->receive
                                          : core_options.send_threshold;
+    hub->floor_threshold = core_options.receive_threshold;
     if (hub->options->store_url != NULL)
         (void)snprintf(hub->store_url, sizeof hub->store_url, "%s", hub->options->store_url);
     else
@@ -448,10 +449,19 @@ static bool open_books(struct hub *hub)
     return hub->ledger != NULL;
 }
 
+static void on_broker_unusable(void *context, const char *reason)
+{
+    struct hub *hub = context;
+    (void)error_set(&hub->error, ERROR_SYSTEM, "%s", reason);
+    fail(hub);
+}
+
 static bool open_broker(struct hub *hub)
 {
     const struct hub_options *options = hub->options;
     struct worker_link_options link = {
+        .has_plugin = options->broker_url == NULL,
+        .floor_threshold = hub->floor_threshold,
         .core = hub->core,
         .clients = board_clients(hub->board),
         .loop = &hub->loop,
@@ -481,6 +491,9 @@ static bool open_broker(struct hub *hub)
                 .log = &hub->log,
                 .directory = directory,
                 .endpoints = {options->mqtt_listen, options->mqtt_ws_listen},
+                .limits = options->broker_limits,
+                .on_unusable = on_broker_unusable,
+                .context = hub,
             },
             &hub->error);
         if (hub->broker == NULL)

@@ -7,13 +7,18 @@
  * (the store), board with clients, series and statistics (what is shown), control and admin (the
  * operator). hub.c wires them to one event loop.
  *
- * This folder includes `base`, `nano`, `net`, `node` and `store`; core*.c only `base` and `nano`.
+ * Connections tells from the results which worker's connection is to be banned; the broker's plugin
+ * (folder `broker`) carries it out.
+ *
+ * This folder includes `base`, `nano`, `net`, `node`, `store` and `broker`; core*.c only `base` and
+ * `nano`.
  */
 #ifndef DPOW_HUB_HUB_H
 #define DPOW_HUB_HUB_H
 
 #include "base/error.h"
 #include "base/log.h"
+#include "hub/broker.h"
 #include "nano/difficulty.h"
 #include "net/url.h"
 
@@ -39,6 +44,7 @@ struct hub_options {
     const char *block_allow[HUB_BLOCK_ALLOW_MAX]; /**< Who may call back; none: this machine. */
     size_t block_allow_count;
     const char *block_secret; /**< The end of the callback's path for all others; NULL: none. */
+    struct broker_limits broker_limits; /**< Own broker. */
 };
 
 /**

@@ -53,6 +53,7 @@ struct hub {
     struct http_server *metrics_http; /**< NULL without --metrics-listen. */
     struct tls_server *tls;           /**< NULL without TLS. */
     struct broker *broker;            /**< NULL with an external one. */
+    uint64_t floor_threshold;         /**< The lowest threshold that anything is asked with. */
     struct worker_link *link;
     struct block_watch *watch;
     struct control *control;

@@ -112,6 +112,29 @@ static void serve_metrics(struct hub *hub, struct http_exchange *exchange,
         respond_metrics(hub, exchange);
 }
 
+/* What the broker's plugin has let in and dropped, if it has said so. */
+static void write_broker(struct json_writer *writer, const struct hub *hub)
+{
+    struct broker_counters counters;
+    if (hub->link == NULL || !worker_link_broker_counters(hub->link, &counters))
+        return;
+    const struct {
+        const char *name;
+        uint64_t number;
+    } members[] = {
+        {"connections", counters.connections}, {"refused", counters.refused},
+        {"dropped_large", counters.large},     {"dropped_malformed", counters.malformed},
+        {"dropped_rate", counters.rate},       {"dropped_banned", counters.banned},
+    };
+    json_key(writer, "broker");
+    json_begin_object(writer);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        json_key(writer, members[i].name);
+        json_write_u64(writer, members[i].number);
+    }
+    json_end_object(writer);
+}
+
 static void serve_health(struct hub *hub, struct http_exchange *exchange,
                          const struct http_request *request)
 {
@@ -132,6 +155,7 @@ static void serve_health(struct hub *hub, struct http_exchange *exchange,
     if (hub->phase == HUB_DRAINING)
         json_write_text(&writer, "the hub stops");
     json_end_array(&writer);
+    write_broker(&writer, hub);
     json_key(&writer, "node"); /* not needed for serving: no reason to be failing */
     json_write_text(&writer, node_state(hub));
     json_end_object(&writer);

@@ -4,13 +4,16 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "broker/plugin.h"
+#include "hub/connections.h"
 #include "net/mqtt_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    SUBSCRIPTIONS = WORK_TYPES,
+    BAN_S = 600,
+    FILTER_SIZE = sizeof BROKER_RESULT_PREFIX + MESSAGE_TOPIC_SIZE,
     KEEPALIVE_S = 15,
     RETRY_MIN_MS = 50,
     RETRY_MAX_MS = 2000,
@@ -23,6 +26,9 @@ struct worker_link {
     struct worker_link_options options;
     struct log log;
     struct mqtt_client *client;
+    struct connections *connections;
+    struct broker_counters broker;
+    bool broker_known;
     unsigned granted;
     bool up;
     struct worker_link_counters counters;
@@ -45,16 +51,32 @@ static void go_down(struct worker_link *link, const char *reason)
     link->options.on_broker(link->options.context, false, reason);
 }
 
+static void subscribe(struct worker_link *link, const char *filter)
+{
+    if (!mqtt_client_subscribe(link->client, filter, 0))
+        log_write(&link->log, LOG_ERROR, "cannot subscribe to %s", filter);
+}
+
+static unsigned subscriptions(const struct worker_link *link)
+{
+    return WORK_TYPES + (link->options.has_plugin ? 1 : 0);
+}
+
 static void on_connected(void *context)
 {
     struct worker_link *link = context;
     link->granted = 0;
+    link->broker_known = false;
     for (int type = 0; type < WORK_TYPES; type++) {
         char topic[MESSAGE_TOPIC_SIZE];
+        char filter[FILTER_SIZE];
         message_topic_format(MESSAGE_RESULT, (enum work_type)type, topic);
-        if (!mqtt_client_subscribe(link->client, topic, 0))
-            log_write(&link->log, LOG_ERROR, "cannot subscribe to %s", topic);
+        (void)snprintf(filter, sizeof filter, "%s%s",
+                       link->options.has_plugin ? BROKER_RESULT_PREFIX : "", topic);
+        subscribe(link, filter);
     }
+    if (link->options.has_plugin)
+        subscribe(link, BROKER_REPORT_TOPIC);
 }
 
 static void on_subscribed(void *context, const char *filter, bool granted)
@@ -64,7 +86,7 @@ static void on_subscribed(void *context, const char *filter, bool granted)
         log_write(&link->log, LOG_ERROR, "the broker refuses the subscription of %s", filter);
         return;
     }
-    if (++link->granted < SUBSCRIPTIONS)
+    if (++link->granted < subscriptions(link))
         return;
     link->up = true;
     link->options.on_broker(link->options.context, true, NULL);
@@ -112,6 +134,74 @@ static void tell_invalid_account(struct worker_link *link, struct slice account)
     publish(link, topic, (struct slice){payload, writer.length});
 }
 
+static bool find_number(const struct json_object *object, const char *name, uint64_t *number)
+{
+    double value;
+    if (!json_number(json_find(object, name), &value) || !(value >= 0) || value >= 9e15)
+        return false;
+    *number = (uint64_t)value;
+    return true;
+}
+
+static void read_refused(const struct json_object *refused, struct broker_counters *counters)
+{
+    static const char *const names[] = {"banned", "crowded", "taken", "sessions", "id"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        uint64_t number;
+        if (find_number(refused, names[i], &number))
+            counters->refused += number;
+    }
+}
+
+static void on_report(struct worker_link *link, struct slice payload)
+{
+    struct json_object report;
+    struct json_object part;
+    struct broker_counters read = {0};
+    if (json_read_object(payload, &report) != JSON_OK ||
+        !find_number(&report, "connections", &read.connections) ||
+        json_read_object(json_find(&report, "dropped").text, &part) != JSON_OK ||
+        !find_number(&part, "large", &read.large) ||
+        !find_number(&part, "malformed", &read.malformed) ||
+        !find_number(&part, "rate", &read.rate) || !find_number(&part, "banned", &read.banned))
+        return;
+    if (json_read_object(json_find(&report, "refused").text, &part) == JSON_OK)
+        read_refused(&part, &read);
+    link->broker = read;
+    link->broker_known = true;
+}
+
+/* Late results are never faults, and neither is a work that met what was asked at first but not
+ * what has been asked since: only what is below every threshold. */
+static void on_weak(struct worker_link *link, const struct message_result *result,
+                    struct slice label)
+{
+    if (!link->options.has_plugin ||
+        work_value(result->nonce, &result->root) >= link->options.floor_threshold)
+        return;
+    link->counters.faults++;
+    if (!connections_fault(link->connections, clock_monotonic_us(), label))
+        return;
+    log_write(&link->log, LOG_WARNING,
+              "connection %.*s sends invalid results: it is banned for %d s", (int)label.length,
+              label.data, BAN_S);
+    (void)worker_link_ban(link, label, BAN_S);
+}
+
+/* `hub/result/<type>` and `LABEL,` before what the worker has sent. */
+static bool take_label(struct slice *topic, struct slice *payload, struct slice *label)
+{
+    const size_t prefix = strlen(BROKER_RESULT_PREFIX);
+    const char *comma = payload->length > 0 ? memchr(payload->data, ',', payload->length) : NULL;
+    if (topic->length < prefix || memcmp(topic->data, BROKER_RESULT_PREFIX, prefix) != 0 ||
+        comma == NULL)
+        return false;
+    *label = (struct slice){payload->data, (size_t)(comma - payload->data)};
+    *topic = (struct slice){topic->data + prefix, topic->length - prefix};
+    *payload = (struct slice){comma + 1, payload->length - label->length - 1};
+    return true;
+}
+
 static void on_message(void *context, struct slice topic, struct slice payload)
 {
     struct worker_link *link = context;
@@ -119,7 +209,13 @@ static void on_message(void *context, struct slice topic, struct slice payload)
     enum work_type type;
     struct message_result result;
     struct account account;
-    if (!message_topic_parse(topic, &kind, &type) || kind != MESSAGE_RESULT ||
+    struct slice label = {NULL, 0};
+    if (link->options.has_plugin && slice_is(topic, BROKER_REPORT_TOPIC)) {
+        on_report(link, payload);
+        return;
+    }
+    if ((link->options.has_plugin && !take_label(&topic, &payload, &label)) ||
+        !message_topic_parse(topic, &kind, &type) || kind != MESSAGE_RESULT ||
         !message_result_parse(payload, &result)) {
         link->counters.malformed++;
         return;
@@ -135,6 +231,8 @@ static void on_message(void *context, struct slice topic, struct slice payload)
     link->options.act(link->options.context);
     if (verdict == HUB_RESULT_ACCEPTED && !valid)
         tell_invalid_account(link, result.account);
+    else if (verdict == HUB_RESULT_WEAK)
+        on_weak(link, &result, label);
 }
 
 struct worker_link *worker_link_create(const struct worker_link_options *options,
@@ -145,14 +243,22 @@ struct worker_link *worker_link_create(const struct worker_link_options *options
         (void)error_set(error, ERROR_MEMORY, "no memory for the link to the broker");
         return NULL;
     }
+    struct connections_options limits = connections_options_default();
     uint8_t number[8];
     char text[17];
     char client_id[32];
+    random_system(limits.seed, sizeof limits.seed);
     random_system(number, sizeof number);
     hex_encode_upper(number, sizeof number, text);
     (void)snprintf(client_id, sizeof client_id, "dpow-hub-%s", text);
     link->options = *options;
     link->log = log_for_part(options->log, "workers");
+    link->connections = connections_create(&limits);
+    if (link->connections == NULL) {
+        (void)error_set(error, ERROR_MEMORY, "no memory for the link to the broker");
+        free(link);
+        return NULL;
+    }
     link->client = mqtt_client_create(options->loop,
                                       &(struct mqtt_options){
                                           .host = options->host,
@@ -173,6 +279,7 @@ struct worker_link *worker_link_create(const struct worker_link_options *options
                                       options->log, error);
     if (link->client != NULL)
         return link;
+    connections_destroy(link->connections);
     free(link);
     return NULL;
 }
@@ -262,11 +369,36 @@ void worker_link_counters(const struct worker_link *link, struct worker_link_cou
     *counters = link->counters;
 }
 
+bool worker_link_broker_counters(const struct worker_link *link, struct broker_counters *counters)
+{
+    if (link->broker_known)
+        *counters = link->broker;
+    return link->broker_known;
+}
+
+bool worker_link_ban(struct worker_link *link, struct slice client, unsigned seconds)
+{
+    char label[LABEL_MAX + 1];
+    char payload[LABEL_MAX + 16];
+    if (!link->options.has_plugin || !link->up || client.length == 0 || seconds == 0 ||
+        seconds > BROKER_BAN_MAX_S)
+        return false;
+    if (label_valid(client))
+        (void)snprintf(label, sizeof label, "%.*s", (int)client.length, client.data);
+    else
+        label_make(client, label);
+    const int length = snprintf(payload, sizeof payload, "%s,%u", label, seconds);
+    publish(link, BROKER_BAN_TOPIC, (struct slice){payload, (size_t)length});
+    link->counters.bans++;
+    return true;
+}
+
 static void on_client_closed(void *context)
 {
     struct worker_link *link = context;
     void (*done)(void *context) = link->done;
     void *done_context = link->done_context;
+    connections_destroy(link->connections);
     free(link);
     if (done != NULL)
         done(done_context);

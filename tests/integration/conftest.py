@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import queue
+import random
 import re
 import select
 import signal
@@ -44,6 +45,19 @@ def random_hash():
     return os.urandom(32).hex().upper()
 
 
+def free_port():
+    """A port that nobody has, nor gets by chance: the system gives away those from 32768 on."""
+    while True:
+        port = random.randrange(16000, 32000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
 class Process:
     """A child whose standard error goes to a file; it is told apart from what it starts."""
 
@@ -72,7 +86,8 @@ class Hub:
         self.address = "127.0.0.1"
 
     def start(self, **listen):
-        ports = {"listen": 0, "mqtt-listen": 0, "mqtt-ws-listen": 0, **listen}
+        ports = {name: free_port() for name in ("listen", "mqtt-listen", "mqtt-ws-listen")}
+        ports.update(listen)
         places = [f"--{name}={self.address}:{port}" for name, port in ports.items()]
         self.process = Process("hub", "--data-dir", str(self.data), *places,
                                f"--base-difficulty={BASE}", *self.words,

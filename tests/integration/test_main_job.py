@@ -263,8 +263,9 @@ def test_workers_may_do_what_the_access_list_says_and_no_more(hub):
                   "worker/w-mine/work"]:
         mine.publish(topic, "forged")
     observer.publish("result/ondemand", "forged")
-    mine.publish("result/ondemand", "last")
-    assert observer.next()[:2] == ("result/ondemand", "last")
+    last = f"{random_hash()},{0:016x},last"
+    mine.publish("result/ondemand", last)
+    assert observer.next()[:2] == ("result/ondemand", last)
     mine.publish("worker/w-mine/hello", "{}", qos=1)
     heard = [mine.next() for _ in range(2)]
     assert all(topic in ("heartbeat", "statistics") and payload != "forged"
