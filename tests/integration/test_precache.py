@@ -318,6 +318,8 @@ def test_many_accounts_are_asked_for_in_steps(pool, node):
         chain.grow()
         node.frontiers[chain.account] = chain.frontier
         pool.ask(chain.frontier, account=chain.account)
+    worker.close()
+    worker = IndependentWorker(pool)  # a connection may send 200 messages at once
     node.cut()
     wait_node(pool, "down")
     while not node.asked.empty():
