@@ -152,11 +152,13 @@ static bool write_passwords(const char *directory, const char *server_password, 
     return broker_file_write(directory, "passwords", slice_of(text), error);
 }
 
-/* Mosquitto's limits on size are for all users at once, so they leave room for the statistics. */
+/* Mosquitto's limits on size are for all users at once, so they leave room for the statistics.
+ * Sessions are kept over restarts: the original's workers subscribe once in their life, and come
+ * back to what the broker remembers (dpow.md 8.5). Nothing is queued for them, as all is QoS 0. */
 static bool write_configuration(const char *directory, const struct broker_endpoints *endpoints,
                                 const struct broker_limits *limits, struct error *error)
 {
-    char text[5 * BROKER_PATH_SIZE];
+    char text[7 * BROKER_PATH_SIZE];
     const char *exempt = limits->exempt_addresses;
     const struct passwd *self = getpwuid(geteuid());
     (void)snprintf(text, sizeof text,
@@ -172,7 +174,9 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    "plugin %s/" PLUGIN_NAME "\n"
                    "plugin_opt_max_connections_per_address %u\n"
                    "%s%s%s"
-                   "persistence false\n"
+                   "persistence true\n"
+                   "persistence_location %s/\n"
+                   "autosave_interval 60\n"
                    "retain_available false\n"
                    "max_packet_size 262144\n"
                    "max_inflight_messages 20\n"
@@ -190,7 +194,7 @@ static bool write_configuration(const char *directory, const struct broker_endpo
                    endpoints->websocket.host, directory, directory, directory,
                    limits->connections_per_address,
                    exempt[0] != '\0' ? "plugin_opt_exempt_addresses " : "", exempt,
-                   exempt[0] != '\0' ? "\n" : "", self != NULL ? "user " : "",
+                   exempt[0] != '\0' ? "\n" : "", directory, self != NULL ? "user " : "",
                    self != NULL ? self->pw_name : "");
     return broker_file_write(directory, "mosquitto.conf", slice_of(text), error);
 }

@@ -290,6 +290,7 @@ static void hand_over(struct service_api *api, struct call *call, struct service
                              .deadline_us = now_us + (uint64_t)request->timeout_s * 1000000,
                              .has_account = request->has_account,
                              .account = request->account,
+                             .free = service->record.unlimited,
                          });
     api->options.act(api->options.context);
 }

@@ -188,8 +188,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const files[] = {"mosquitto.conf", "acl", "passwords", "dashboard-password",
-                                        "dpow_broker.so"};
+    static const char *const files[] = {"mosquitto.conf", "acl",
+                                        "passwords",      "dashboard-password",
+                                        "dpow_broker.so", "mosquitto.db"};
     struct place *place = *state;
     char path[PATH_SIZE];
     if (place->broker != NULL)
@@ -268,6 +269,13 @@ static void its_files_are_for_the_owner_only_and_hold_no_password(void **state)
         assert_null(strstr(text, broker_server_password(place->broker)));
         assert_null(strstr(text, dashboard));
     }
+    struct peer up = {0};
+    connect_peer(place, &up, "client", "client", "w-first");
+    close_peer(place, &up);
+    stop(place);
+    (void)snprintf(path, sizeof path, "%s/mosquitto.db", place->directory); /* the sessions */
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
 }
 
 static void the_hubs_password_is_new_at_each_start_the_dashboards_lasts(void **state)
