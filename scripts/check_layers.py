@@ -14,9 +14,10 @@ ALLOWED = {
     "nano": {"base"},
     "engine": {"base", "nano"},
     "net": {"base", "nano"},
+    "node": {"base", "nano", "net"},
     "store": {"base", "nano"},
     "broker": {"base", "nano"},
-    "hub": {"base", "nano", "net", "store", "broker"},
+    "hub": {"base", "nano", "net", "node", "store", "broker"},
     "worker": {"base", "nano", "engine", "net"},
     "workserver": {"base", "nano", "engine", "net"},
     "cli": {"base", "nano", "engine", "net", "store", "broker", "hub", "worker", "workserver"},
@@ -26,6 +27,7 @@ ALLOWED = {
 CORES = [
     re.compile(r"broker/(address|bucket|label|screen)\.[ch]"),
     re.compile(r"hub/(core|dispatch)[^/]*\.[ch]"),
+    re.compile(r"node/(block_message|frontiers_reply)\.[ch]"),
     re.compile(r"worker/worker_core[^/]*\.[ch]"),
     re.compile(r"workserver/(queue_core|work_memory|rpc)[^/]*\.[ch]"),
 ]

@@ -96,6 +96,33 @@ static const struct option_spec hub_options[] = {
      .kind = OPTION_FLAG,
      .help = "Answers a request for more with work for the greatest multiplier, and says so, "
              "instead of an error. Read again on SIGHUP."},
+    {.name = "precache",
+     .kind = OPTION_CHOICE,
+     .choices = "on|off",
+     .help = "Whether the next work of services' accounts is made ahead when their blocks are "
+             "confirmed.",
+     .fallback = "on"},
+    {.name = "node-ws",
+     .kind = OPTION_TEXT,
+     .argument = "URL",
+     .help = "The WebSocket of a Nano node, ws://HOST:7078, which tells of confirmed blocks.",
+     .secret = true},
+    {.name = "node-rpc",
+     .kind = OPTION_TEXT,
+     .argument = "URL",
+     .help = "The RPC of a Nano node, http://HOST:7076, which is asked for what was missed.",
+     .secret = true},
+    {.name = "block-allow",
+     .kind = OPTION_LIST,
+     .argument = "ADDR",
+     .help = "An address that may tell of confirmed blocks by POST to /block/, a node's HTTP "
+             "callback; may be given several times. By default 127.0.0.1 and ::1."},
+    {.name = "block-secret",
+     .kind = OPTION_TEXT,
+     .argument = "TEXT",
+     .help = "Lets everybody tell of confirmed blocks who knows it, by POST to /block/TEXT; 16 to "
+             "128 characters of A-Z a-z 0-9 - and _.",
+     .secret = true},
     {.name = NULL},
 };
 
@@ -122,6 +149,17 @@ static bool read_difficulty(const struct options *options, struct hub_options *h
         return error_set(error, ERROR_INVALID,
                          "--max-multiplier: the base difficulty leaves no room for so much");
     return true;
+}
+
+static void read_node(const struct options *options, struct hub_options *hub)
+{
+    hub->precache = strcmp(options_text(options, "precache"), "on") == 0;
+    hub->node_ws_url = options_text(options, "node-ws");
+    hub->node_rpc_url = options_text(options, "node-rpc");
+    hub->block_secret = options_text(options, "block-secret");
+    hub->block_allow_count = options_list_count(options, "block-allow");
+    for (size_t i = 0; i < hub->block_allow_count && i < HUB_BLOCK_ALLOW_MAX; i++)
+        hub->block_allow[i] = options_list(options, "block-allow", i);
 }
 
 static bool read_tls(const struct options *options, struct hub_options *hub, struct error *error)
@@ -183,6 +221,10 @@ static bool read_options(const struct options *options, struct hub_options *hub,
     hub->broker_url = options_text(options, "broker");
     hub->network = network_find(options_text(options, "network"));
     hub->settings = read_settings(options);
+    read_node(options, hub);
+    if (options_list_count(options, "block-allow") > HUB_BLOCK_ALLOW_MAX)
+        return error_set(error, ERROR_INVALID, "--block-allow: at most %d can be given",
+                         HUB_BLOCK_ALLOW_MAX);
     return read_listen(options, "listen", &hub->listen, error) && read_tls(options, hub, error) &&
            read_listen(options, "mqtt-listen", &hub->mqtt_listen, error) &&
            read_listen(options, "mqtt-ws-listen", &hub->mqtt_ws_listen, error) &&

@@ -6,6 +6,7 @@
 #ifndef DPOW_HUB_BOARD_H
 #define DPOW_HUB_BOARD_H
 
+#include "hub/block_watch.h"
 #include "hub/clients.h"
 #include "hub/core.h"
 #include "hub/ledger.h"
@@ -30,6 +31,7 @@ struct board_view {
     const struct service_api *api;
     const struct http_server *http;
     const struct worker_link *link;
+    const struct block_watch *watch;
     bool stopping;
     bool store_works;
     bool broker_works;

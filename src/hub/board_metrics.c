@@ -190,6 +190,41 @@ static void write_http(struct metrics *metrics, const struct http_server *http)
     write_one(metrics, "dpow_websockets", "gauge", "Open WebSockets.", counters.websockets);
 }
 
+static uint64_t sum(const uint64_t *counts, size_t count)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += counts[i];
+    return total;
+}
+
+static void write_node(struct metrics *metrics, const struct block_watch *watch)
+{
+    static const char name[] = "dpow_block_messages_total";
+    struct block_watch_stats stats = {0};
+    bool up = false;
+    if (watch != NULL) {
+        block_watch_stats(watch, &stats);
+        up = block_watch_state(watch) == BLOCK_WATCH_UP;
+    }
+    write_one(metrics, "dpow_node_up", "gauge", "1 while the Nano node can be used.", up);
+    metrics_describe(metrics, name, "counter", "Confirmed blocks told, by their way and end.");
+    metrics_sample_u64(metrics, name, "by=\"websocket\",end=\"taken\"", stats.confirmations.blocks);
+    metrics_sample_u64(metrics, name, "by=\"websocket\",end=\"unusable\"",
+                       sum(stats.confirmations.faults, BLOCK_FAULTS));
+    metrics_sample_u64(metrics, name, "by=\"callback\",end=\"taken\"", stats.callbacks);
+    metrics_sample_u64(metrics, name, "by=\"callback\",end=\"unusable\"",
+                       sum(stats.callback_faults, BLOCK_FAULTS));
+    metrics_sample_u64(metrics, name, "by=\"callback\",end=\"forbidden\"",
+                       stats.callbacks_forbidden);
+    write_one(metrics, "dpow_node_calls_total", "counter", "Calls of the node's RPC.",
+              stats.rpc.calls);
+    write_one(metrics, "dpow_node_failures_total", "counter", "Those without a usable answer.",
+              stats.rpc.failures);
+    write_one(metrics, "dpow_frontiers_not_asked_total", "counter",
+              "Accounts whose frontier was wanted and could not be asked for.", stats.not_asked);
+}
+
 void board_write_metrics(struct metrics *metrics, struct board *board,
                          const struct board_view *view)
 {
@@ -207,4 +242,5 @@ void board_write_metrics(struct metrics *metrics, struct board *board,
     write_clients(metrics, board, now_us);
     write_store(metrics, view);
     write_http(metrics, view->http);
+    write_node(metrics, view->watch);
 }

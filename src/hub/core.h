@@ -249,7 +249,8 @@ struct hub_chain {
 
 /** Start, after services and works: a chain of an earlier run. Work that was to be made ahead for
  * it and was not found is asked for again, if the account was in use within the life of a work. */
-void hub_core_restore_chain(struct hub_core *core, uint64_t now_us, const struct hub_chain *chain);
+void hub_core_restore_chain(struct hub_core *core, uint64_t now_us,
+                            const struct hub_chain *restored);
 
 /** Start: the pool's totals of earlier runs. */
 void hub_core_restore_rewarded(struct hub_core *core, const struct work_counts *rewarded);
@@ -289,7 +290,7 @@ struct hub_block {
 /** The node says that a block is confirmed; any order, more than once, some never (dpow.md 5). */
 void hub_core_confirmed(struct hub_core *core, uint64_t now_us, const struct hub_block *block);
 
-/** The node says what an account's head is; zeros if it has no block. */
+/** The node says what an account's head is; zeros, if it has no block, change nothing. */
 void hub_core_frontier(struct hub_core *core, uint64_t now_us, const struct account *account,
                        const struct root *frontier);
 

@@ -300,13 +300,11 @@ void hub_core_frontier(struct hub_core *core, uint64_t now_us, const struct acco
 {
     core_begin_event(core);
     struct chain *chain = chain_find(core, account);
-    struct root root = *frontier;
     if (chain == NULL || core->draining)
         return;
-    if (root_is_zero(&root))
-        memcpy(root.bytes, account->key, sizeof root.bytes);
-    if (!same_root(&chain->frontier, &root))
-        advance(core, chain, &root, 0, now_us);
+    /* An opened account stays open: a node that knows no block of it lags behind. */
+    if (!root_is_zero(frontier) && !same_root(&chain->frontier, frontier))
+        advance(core, chain, frontier, 0, now_us);
     precache_fill(core, now_us);
 }
 

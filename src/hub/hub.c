@@ -39,6 +39,7 @@ struct board_view hub_view(const struct hub *hub)
         .api = hub->api,
         .http = hub->http,
         .link = hub->link,
+        .watch = hub->watch,
         .stopping = hub->phase == HUB_DRAINING || hub->phase == HUB_CLOSING,
         .store_works = hub->store_reason[0] == '\0',
         .broker_works = hub->broker_reason[0] == '\0',
@@ -97,6 +98,8 @@ static void act(void *context)
             ledger_count(hub->ledger, action->count_answer.service_id, action->count_answer.type);
             break;
         case HUB_ASK_FRONTIER:
+            if (hub->watch != NULL)
+                block_watch_ask(hub->watch, &action->ask_frontier);
             break;
         }
     }
@@ -316,6 +319,8 @@ static void close_all(struct hub *hub)
     if (hub->phase == HUB_CLOSING)
         return;
     hub->phase = HUB_CLOSING;
+    block_watch_close(hub->watch);
+    hub->watch = NULL;
     if (hub->ledger != NULL) {
         hub_core_abort(hub->core);
         act(hub);
@@ -464,6 +469,7 @@ static bool open_books(struct hub *hub)
             .clients = board_clients(hub->board),
             .waiters_max = core_options.waiters_max,
             .works_max = core_options.entries_max,
+            .precache = hub->options->precache,
             .loop = &hub->loop,
             .log = &hub->log,
             .act = act,
@@ -533,6 +539,26 @@ static bool open_broker(struct hub *hub)
     return hub->link != NULL;
 }
 
+static bool open_watch(struct hub *hub)
+{
+    const struct hub_options *options = hub->options;
+    hub->watch = block_watch_create(
+        &(struct block_watch_options){
+            .core = hub->core,
+            .loop = &hub->loop,
+            .log = &hub->log,
+            .websocket_url = options->node_ws_url,
+            .rpc_url = options->node_rpc_url,
+            .allowed = options->block_allow,
+            .allowed_count = options->block_allow_count,
+            .secret = options->block_secret,
+            .act = act,
+            .context = hub,
+        },
+        &hub->error);
+    return hub->watch != NULL;
+}
+
 /* What follows from an operator's command beyond the directory of services. */
 static void on_service_changed(void *context, enum admin_change change, struct service *service)
 {
@@ -542,7 +568,7 @@ static void on_service_changed(void *context, enum admin_change change, struct s
     switch (change) {
     case ADMIN_SERVICE_ADDED:
     case ADMIN_SERVICE_EDITED:
-        if (!hub_core_service(hub->core, record->id, &record->precache))
+        if (!ledger_tell_service(hub->ledger, record))
             log_write(&hub->log, LOG_WARNING, "no memory to precache for service %s", record->name);
         break;
     case ADMIN_SERVICE_KEYS:
@@ -683,7 +709,7 @@ bool hub_run(const struct hub_options *options, const struct log *log, bool *int
     (void)signal(SIGXFSZ,
                  SIG_IGN); /* a file at its limit is an error like a full disk, not an end */
     start_timers(hub);
-    if (open_books(hub) && open_broker(hub) && open_doors(hub))
+    if (open_books(hub) && open_broker(hub) && open_watch(hub) && open_doors(hub))
         arm_core_timer(hub); /* for the works that were restored, and will expire */
     else
         fail(hub);

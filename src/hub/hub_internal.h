@@ -4,6 +4,7 @@
 #ifndef DPOW_HUB_HUB_INTERNAL_H
 #define DPOW_HUB_HUB_INTERNAL_H
 
+#include "hub/block_watch.h"
 #include "hub/board.h"
 #include "hub/broker.h"
 #include "hub/control.h"
@@ -55,6 +56,7 @@ struct hub {
     struct broker *broker;            /**< NULL with an external one. */
     uint64_t floor_threshold;         /**< The lowest threshold that anything is asked with. */
     struct worker_link *link;
+    struct block_watch *watch;
     struct control *control;
     char store_reason[200];  /**< Why commits fail; empty while they work. */
     char broker_reason[200]; /**< Why there is no broker; empty while there is. */

@@ -85,6 +85,14 @@ static bool restore_frontier(void *context, const struct frontier_record *record
     return true;
 }
 
+bool ledger_tell_service(struct ledger *ledger, const struct service_record *record)
+{
+    struct precache_policy policy = record->precache;
+    if (!ledger->options.precache)
+        policy.mode = PRECACHE_OFF;
+    return hub_core_service(ledger->options.core, record->id, &policy);
+}
+
 static struct clients_moment present(void)
 {
     return (struct clients_moment){clock_wall_ms(), (int64_t)clock_monotonic_us()};
@@ -103,7 +111,7 @@ static bool restore_services(struct ledger *ledger, struct error *error)
     struct services *services = ledger->options.services;
     for (size_t i = 0; i < services_count(services); i++) {
         const struct service_record *record = &services_at(services, i)->record;
-        if (!hub_core_service(ledger->options.core, record->id, &record->precache))
+        if (!ledger_tell_service(ledger, record))
             return error_set(error, ERROR_MEMORY, "no memory for service %s", record->name);
     }
     return true;

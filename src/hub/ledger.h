@@ -25,6 +25,7 @@ struct ledger_options {
     struct clients *clients;   /**< Loaded here; they follow what is durable. */
     size_t waiters_max;
     size_t works_max; /**< So many works are restored at the start. */
+    bool precache;    /**< false: no service may have work made ahead, whatever its record says. */
     uv_loop_t *loop;
     const struct log *log;
     /** Carries out the core's actions; called after every event the ledger puts into the core. */
@@ -45,6 +46,10 @@ struct ledger_counters {
 /** Loads services, works, chains and totals into the core, accounts into clients, and starts the
  * store's thread. */
 struct ledger *ledger_create(const struct ledger_options *options, struct error *error);
+
+/** Tells the core of a service, and what may be made ahead for it in this hub. @return false when
+ * out of memory */
+bool ledger_tell_service(struct ledger *ledger, const struct service_record *record);
 
 /** Carries out the core's actions HUB_STORE_…. */
 void ledger_submit(struct ledger *ledger, const struct hub_action *action);

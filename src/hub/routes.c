@@ -1,7 +1,10 @@
 /* Which HTTP path leads where (cli.md, "Hub"; dpow.md 3.3, 5.1). */
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/metrics.h"
 #include "hub/hub_internal.h"
+
+#include <stdio.h>
 
 static void respond(struct http_exchange *exchange, int status, const char *type, struct slice body)
 {
@@ -10,6 +13,7 @@ static void respond(struct http_exchange *exchange, int status, const char *type
 }
 
 static const char json_type[] = "application/json; charset=utf-8";
+static const char block_path[] = "/block/";
 static const char text_type[] = "text/plain; charset=utf-8";
 
 /* Whether a media type is named in an Accept header, in whatever order and with whatever weight. */
@@ -33,13 +37,42 @@ static void serve_upcheck(struct hub *hub, struct http_exchange *exchange,
     respond(exchange, 200, text_type, slice_of("up"));
 }
 
-/* Empty while no confirmed block has been seen (dpow.md 5.1): this hub watches none. */
+/* Seconds since the last confirmed block; empty while none has been seen (dpow.md 5.1). */
 static void serve_upcheck_blocks(struct hub *hub, struct http_exchange *exchange,
                                  const struct http_request *request)
 {
-    (void)hub;
+    char text[32] = "";
+    uint64_t last_us;
     (void)request;
-    respond(exchange, 200, text_type, slice_of(""));
+    if (hub->watch != NULL && block_watch_last(hub->watch, &last_us))
+        (void)snprintf(text, sizeof text, "%.2f",
+                       (double)(clock_monotonic_us() - last_us) / 1000000);
+    respond(exchange, 200, text_type, slice_of(text));
+}
+
+/* A node's HTTP callback, or POST /block/SECRET. */
+static void serve_block(struct hub *hub, struct http_exchange *exchange,
+                        const struct http_request *request)
+{
+    const size_t length = strlen(block_path);
+    const struct slice path = request->path;
+    if (hub->watch == NULL) {
+        respond(exchange, 503, json_type, slice_of("{\"error\":\"The hub stops\"}"));
+        return;
+    }
+    block_watch_post(hub->watch, exchange, request,
+                     path.length > length ? (struct slice){path.data + length, path.length - length}
+                                          : slice_of(""));
+}
+
+static const char *node_state(const struct hub *hub)
+{
+    static const char *const names[] = {
+        [BLOCK_WATCH_NONE] = "none",
+        [BLOCK_WATCH_DOWN] = "down",
+        [BLOCK_WATCH_UP] = "up",
+    };
+    return hub->watch != NULL ? names[block_watch_state(hub->watch)] : "down";
 }
 
 static void serve_statistics(struct hub *hub, struct http_exchange *exchange,
@@ -123,6 +156,8 @@ static void serve_health(struct hub *hub, struct http_exchange *exchange,
         json_write_text(&writer, "the hub stops");
     json_end_array(&writer);
     write_broker(&writer, hub);
+    json_key(&writer, "node"); /* not needed for serving: no reason to be failing */
+    json_write_text(&writer, node_state(hub));
     json_end_object(&writer);
     respond(exchange, healthy ? 200 : 503, json_type, (struct slice){data, writer.length});
 }
@@ -135,6 +170,7 @@ static const struct route {
                   const struct http_request *request);
 } routes[] = {
     {"/service/", "POST", serve_service},
+    {block_path, "POST", serve_block},
     {"/upcheck/", "GET", serve_upcheck},
     {"/upcheck/blocks/", "GET", serve_upcheck_blocks},
     {"/api/statistics/", "GET", serve_statistics},
@@ -149,12 +185,22 @@ static bool path_is(struct slice path, const char *known)
            memcmp(path.data, known, path.length) == 0;
 }
 
+/* What is below /block/ is for its handler to judge: a secret, perhaps. */
+static struct slice routed_path(struct slice path)
+{
+    const size_t length = strlen(block_path);
+    if (path.length > length && memcmp(path.data, block_path, length) == 0)
+        path.length = length;
+    return path;
+}
+
 static void on_request(void *context, struct http_exchange *exchange,
                        const struct http_request *request)
 {
     struct hub *hub = context;
+    const struct slice path = routed_path(request->path);
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (!path_is(request->path, routes[i].path))
+        if (!path_is(path, routes[i].path))
             continue;
         const bool head = slice_is(request->method, "HEAD") && strcmp(routes[i].method, "GET") == 0;
         if (slice_is(request->method, routes[i].method) || head)

@@ -10,6 +10,7 @@
 #define HOUR (3600 * S)
 #define SEND ((uint64_t)0xf << 60)
 #define RECEIVE ((uint64_t)1 << 63)
+#define HARD ((uint64_t)0xff << 56)
 
 enum { SERVICE = 5, OTHER = 6 };
 
@@ -229,6 +230,33 @@ static void without_heights_the_node_is_asked_where_the_chain_is(void **state)
     assert_string_equal(acted(core), "");
     hub_core_frontier(core, S, &(struct account){{1}}, &head);
     assert_string_equal(acted(core), "");
+}
+
+/* A node that is being set up, or that lags, knows no block of an account that has some. */
+static void a_node_that_knows_no_block_changes_nothing(void **state)
+{
+    struct hub_core *core = *state;
+    serve(core, 0, block(1), &account);
+    hub_core_frontier(core, S, &account, &zero);
+    assert_string_equal(acted(core), "");
+    confirm(core, S, account, block(2), block(1), 0);
+    assert_string_equal(acted(core), "Fw");
+}
+
+/* The account that is given up was asked for with the very root that is being asked for now. */
+static void an_account_that_makes_room_takes_no_request_along(void **state)
+{
+    struct hub_core *core = *state;
+    for (uint8_t i = 1; i <= 3; i++)
+        serve(core, i, block(i), &(struct account){{i}});
+    const waiter_id waiter = ask(core, S, block(1), &(struct account){{4}}, HARD);
+    assert_true(waiter != 0);
+    find(core, S, block(1), HARD);
+    hub_core_work_stored(core, &(struct hub_stored_work){.root = block(1), .durable = true});
+    hub_core_answer_stored(core, waiter, HUB_STORED, false);
+    assert_string_equal(acted(core), "r");
+    assert_int_equal(stats_of(core).entries, 3);
+    assert_int_equal(stats_of(core).wanted, 0);
 }
 
 static void a_service_that_is_ahead_of_the_network_is_believed(void **state)
@@ -490,6 +518,8 @@ int main(void)
         TEST(a_block_told_twice_or_already_wanted_is_left_as_it_is),
         TEST(an_older_block_moves_nothing_back),
         TEST(without_heights_the_node_is_asked_where_the_chain_is),
+        TEST(a_node_that_knows_no_block_changes_nothing),
+        TEST(an_account_that_makes_room_takes_no_request_along),
         TEST(a_service_that_is_ahead_of_the_network_is_believed),
         TEST(another_service_moves_nothing),
         TEST(a_request_makes_what_is_made_ahead_urgent),
