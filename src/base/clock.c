@@ -9,9 +9,19 @@ uint64_t clock_monotonic_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-int64_t clock_wall_ms(void)
+static int64_t milliseconds(clockid_t clock)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_wall_ms(void)
+{
+    return milliseconds(CLOCK_REALTIME);
+}
+
+int64_t clock_wall_coarse_ms(void)
+{
+    return milliseconds(CLOCK_REALTIME_COARSE);
 }

@@ -13,4 +13,7 @@ uint64_t clock_monotonic_us(void);
 /** Milliseconds since 1970-01-01 UTC, for what is stored or shown; it may jump. Any thread. */
 int64_t clock_wall_ms(void);
 
+/** The same at a fraction of the cost, some milliseconds behind, for counting by seconds. */
+int64_t clock_wall_coarse_ms(void);
+
 #endif

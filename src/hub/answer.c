@@ -57,15 +57,18 @@ static size_t end(struct json_writer *writer, const struct answer_frame *frame)
 size_t answer_work(char *buffer, const struct root *root, uint64_t nonce, bool clamped,
                    const struct answer_frame *frame)
 {
-    char work[17];
-    char hash[65];
-    work_format(nonce, work);
-    root_format(root, hash);
+    char work[19] = "\"";
+    char hash[67] = "\"";
+    work_format(nonce, work + 1);
+    root_format(root, hash + 1);
+    work[17] = '"';
+    hash[65] = '"';
     struct json_writer writer = begin(buffer, ANSWER_ROOM + frame->id.length);
+    /* Digits need no escapes. */
     json_key(&writer, "work");
-    json_write_text(&writer, work);
+    json_write_raw(&writer, (struct slice){work, 18});
     json_key(&writer, "hash");
-    json_write_text(&writer, hash);
+    json_write_raw(&writer, (struct slice){hash, 66});
     if (clamped) {
         json_key(&writer, "clamped");
         json_write_bool(&writer, true);

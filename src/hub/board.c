@@ -108,7 +108,7 @@ void board_measure(struct board *board, const struct service_measure *measure)
         histogram_record(&board->totals.waited[measure->type], measure->waited_us);
         board->totals.waited_us[measure->type] += measure->waited_us;
     }
-    series_record_request(board->series, clock_wall_ms(), &request);
+    series_record_request(board->series, clock_wall_coarse_ms(), &request);
 }
 
 void board_reward(struct board *board, enum work_type type, uint64_t hashes)

@@ -128,7 +128,8 @@ static void answer_at_once(struct hub_core *core, struct waiter *waiter, const s
 static void note_sponsor(struct hub_core *core, const struct hub_request *request,
                          struct entry *entry, uint64_t now_us)
 {
-    if (root_is_zero(&request->root) || !sponsor_may_precache(core, request->service_id))
+    if ((entry->service_id != 0 && !request->has_account) || root_is_zero(&request->root) ||
+        !sponsor_may_precache(core, request->service_id))
         return;
     if (entry->service_id == 0)
         entry->service_id = request->service_id;

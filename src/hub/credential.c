@@ -80,7 +80,7 @@ struct credential_checker {
     uint64_t forgotten; /* How often a key has changed. */
     credential_done done;
     void *context;
-    uint8_t secret[crypto_generichash_KEYBYTES];
+    uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES];
     struct table *known;
     struct digest refused[REFUSED_MAX]; /* A ring. */
     size_t refused_next;
@@ -132,18 +132,19 @@ bool credential_verify(struct slice key, const char *hash)
     return crypto_pwhash_str_verify(hash, key.data, key.length) == 0;
 }
 
+/* Of a key of at most KEY_MAX bytes. SipHash is a keyed function of 128 bits: nobody without the
+ * secret can make a key that collides.
+ */
 static struct digest digest_key(const struct credential_checker *checker, int64_t service_id,
                                 struct slice key)
 {
+    _Static_assert(CREDENTIAL_DIGEST_SIZE == crypto_shorthash_siphashx24_BYTES, "room for it");
+    uint8_t input[8 + KEY_MAX];
     struct digest digest;
-    uint8_t number[8];
-    crypto_generichash_state state;
-    store_le64(number, (uint64_t)service_id);
-    (void)crypto_generichash_init(&state, checker->secret, sizeof checker->secret,
-                                  sizeof digest.bytes);
-    (void)crypto_generichash_update(&state, number, sizeof number);
-    (void)crypto_generichash_update(&state, (const uint8_t *)key.data, key.length);
-    (void)crypto_generichash_final(&state, digest.bytes, sizeof digest.bytes);
+    store_le64(input, (uint64_t)service_id);
+    memcpy(input + 8, key.data, key.length);
+    (void)crypto_shorthash_siphashx24(digest.bytes, input, 8 + key.length, checker->secret);
+    sodium_memzero(input, 8 + key.length);
     return digest;
 }
 
@@ -163,13 +164,16 @@ static bool is_refused(const struct credential_checker *checker, const struct di
 enum credential_memory credential_recall(struct credential_checker *checker, int64_t service_id,
                                          struct slice key)
 {
+    if (key.length > KEY_MAX)
+        return CREDENTIAL_UNKNOWN;
     const struct digest digest = digest_key(checker, service_id, key);
     const struct known *known =
         table_find(checker->known, table_key_of((uint64_t)service_id).bytes);
-    const int64_t now_ms = clock_wall_ms();
     bool good = false;
     for (size_t i = 0; known != NULL && i < SERVICE_KEYS_MAX; i++)
-        good |= same(&known->keys[i].digest, &digest) && known->keys[i].expires_ms > now_ms;
+        if (known->keys[i].expires_ms != 0 && same(&known->keys[i].digest, &digest))
+            good = known->keys[i].expires_ms == STORE_FOREVER_MS ||
+                   known->keys[i].expires_ms > clock_wall_ms();
     if (good)
         return CREDENTIAL_GOOD;
     return is_refused(checker, &digest) ? CREDENTIAL_BAD : CREDENTIAL_UNKNOWN;

@@ -20,7 +20,7 @@
 enum {
     CREDENTIAL_KEY_SIZE = 65,    /**< 64 hexadecimal digits and the NUL. */
     CREDENTIAL_CHECKS_MAX = 256, /**< Slow checks waiting at once. */
-    CREDENTIAL_DIGEST_SIZE = 32,
+    CREDENTIAL_DIGEST_SIZE = 16,
 };
 
 /** Makes a new key: 256 random bits as upper-case digits. The caller wipes it. Any thread. */

@@ -271,11 +271,16 @@ static void refuse_field(struct service_api *api, struct call *call, const char 
     refuse(api, call, &(struct refusal){400, text, 0});
 }
 
+struct moments {
+    uint64_t now_us;
+    uint64_t start_us; /* Not before, by the service's rate. */
+};
+
 /* The service may go on: the core has the request. */
 static void hand_over(struct service_api *api, struct call *call, struct service *service,
-                      const struct service_request *request, uint64_t start_us)
+                      const struct service_request *request, struct moments moments)
 {
-    const uint64_t now_us = clock_monotonic_us();
+    const uint64_t now_us = moments.now_us;
     call->service = service;
     call->threshold = request->threshold;
     call->clamped = request->clamped;
@@ -286,7 +291,7 @@ static void hand_over(struct service_api *api, struct call *call, struct service
                              .service_id = service->record.id,
                              .root = request->root,
                              .threshold = request->threshold,
-                             .start_us = start_us,
+                             .start_us = moments.start_us,
                              .deadline_us = now_us + (uint64_t)request->timeout_s * 1000000,
                              .has_account = request->has_account,
                              .account = request->account,
@@ -303,7 +308,7 @@ static void proceed(struct service_api *api, struct call *call, struct service *
     char error[SERVICE_ERROR_SIZE];
     uint64_t start_us;
     unsigned retry_after_s;
-    if (service_banned(service, clock_wall_ms())) {
+    if (service->record.ban.until_ms != 0 && service_banned(service, clock_wall_ms())) {
         refuse(api, call, &refused_suspended);
         return;
     }
@@ -315,11 +320,12 @@ static void proceed(struct service_api *api, struct call *call, struct service *
     const struct service_demand demand = {
         .now_us = now_us,
         .timeout_us = (uint64_t)request.timeout_s * 1000000,
-        .cached = hub_core_has_work(api->options.core, now_us, &request.root, request.threshold),
+        .cached = !service->record.unlimited &&
+                  hub_core_has_work(api->options.core, now_us, &request.root, request.threshold),
     };
     switch (service_admit(service, &demand, &start_us, &retry_after_s)) {
     case ADMISSION_OPEN:
-        hand_over(api, call, service, &request, start_us);
+        hand_over(api, call, service, &request, (struct moments){now_us, start_us});
         break;
     case ADMISSION_TOO_MANY:
         refuse(api, call, &(struct refusal){429, "Too many requests", retry_after_s});

@@ -17,6 +17,8 @@ static const char *const http_header_names[HEADER_COUNT] = {
     [HEADER_WEBSOCKET_VERSION] = "sec-websocket-version",
 };
 
+static bool flush(struct http_connection *connection);
+
 static uint64_t after(const struct http_connection *connection, uint64_t pause_ms)
 {
     return uv_now(connection->server->loop) + pause_ms;
@@ -59,6 +61,7 @@ void connection_close(struct http_connection *connection)
     if (connection->tunnel != NULL)
         tunnel_release(connection->tunnel);
     connection->state = CONNECTION_CLOSING;
+    (void)flush(connection);
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
 
@@ -77,6 +80,7 @@ void connection_drain(struct http_connection *connection)
     connection->deadline_ms = after(connection, HTTP_DRAIN_MS);
     if (connection->tls != NULL)
         https_end(connection);
+    (void)flush(connection); /* should it fail, the shutdown does too */
     if (connection->tunnel != NULL) {
         tunnel_release(connection->tunnel);
         connection_read(connection); /* the tunnel may have paused it */
@@ -123,17 +127,88 @@ static bool write_later(struct http_connection *connection, const uv_buf_t *part
     return false;
 }
 
-/* Hands bytes to the socket as they are; copies what it does not take at once. */
-bool connection_send(struct http_connection *connection, const uv_buf_t *parts, unsigned count)
+static bool send_now(struct http_connection *connection, const uv_buf_t *parts, unsigned count,
+                     size_t total)
 {
-    size_t total = 0;
-    for (unsigned i = 0; i < count; i++)
-        total += parts[i].len;
     int written = uv_try_write((uv_stream_t *)&connection->tcp, parts, count);
     if (written == UV_EAGAIN)
         written = 0;
     return written >= 0 && ((size_t)written == total ||
                             write_later(connection, parts, count, total, (size_t)written));
+}
+
+static void uncork(struct http_connection *connection)
+{
+    struct http_server *server = connection->server;
+    if (connection->previous_corked != NULL)
+        connection->previous_corked->next_corked = connection->next_corked;
+    else
+        server->corked = connection->next_corked;
+    if (connection->next_corked != NULL)
+        connection->next_corked->previous_corked = connection->previous_corked;
+    connection->previous_corked = NULL;
+    connection->next_corked = NULL;
+    free(connection->corked);
+    connection->corked = NULL;
+    connection->corked_length = 0;
+}
+
+static bool flush(struct http_connection *connection)
+{
+    if (connection->corked == NULL)
+        return true;
+    const uv_buf_t part = uv_buf_init(connection->corked, (unsigned)connection->corked_length);
+    const bool sent = send_now(connection, &part, 1, part.len);
+    uncork(connection);
+    return sent;
+}
+
+void connection_flush(struct http_connection *connection)
+{
+    if (!flush(connection))
+        connection_close(connection);
+}
+
+/* Room for more bytes; false if they cannot be held back. */
+static bool cork(struct http_connection *connection, size_t more)
+{
+    struct http_server *server = connection->server;
+    const size_t needed = connection->corked_length + more;
+    if (needed > HTTP_CORKED_MAX || server->closing)
+        return false;
+    if (connection->corked != NULL && needed <= connection->corked_capacity)
+        return true;
+    const size_t capacity = needed < 512 ? 512 : HTTP_CORKED_MAX;
+    char *grown = realloc(connection->corked, capacity);
+    if (grown == NULL)
+        return false;
+    if (connection->corked == NULL) {
+        connection->next_corked = server->corked;
+        if (server->corked != NULL)
+            server->corked->previous_corked = connection;
+        server->corked = connection;
+        server_flush_later(server);
+    }
+    connection->corked = grown;
+    connection->corked_capacity = capacity;
+    return true;
+}
+
+/* Holds bytes back until the end of the loop's turn, or hands them to the socket, which copies what
+ * it does not take at once. A write wakes a peer that waits: to write all answers of a turn in one
+ * go, after everything has been read, doubles what the loop gets done. */
+bool connection_send(struct http_connection *connection, const uv_buf_t *parts, unsigned count)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++)
+        total += parts[i].len;
+    if (!cork(connection, total))
+        return flush(connection) && send_now(connection, parts, count, total);
+    for (unsigned i = 0; i < count; i++) {
+        memcpy(connection->corked + connection->corked_length, parts[i].base, parts[i].len);
+        connection->corked_length += parts[i].len;
+    }
+    return true;
 }
 
 /* Returns false, and closes, when the peer is gone or has left too much of earlier writes unread. A

@@ -17,6 +17,7 @@ enum {
     HTTP_HEADER_VALUE_MAX = 512, /**< Of the headers that are looked at. */
     HTTP_DRAIN_MAX = 16 << 20,   /**< Bytes read and dropped after a refusal, so that it arrives. */
     HTTP_DRAIN_MS = 2000,
+    HTTP_CORKED_MAX = 16384,   /**< Bytes of a connection held back within a turn of the loop. */
     HTTP_CLOSE_MS = 1000,      /**< For what is owed when the server closes. */
     WEBSOCKET_CLOSE_MS = 2000, /**< For the peer's part of a closing handshake. */
 };
@@ -70,6 +71,11 @@ struct http_connection {
     struct http_server *server;
     struct http_connection *previous;
     struct http_connection *next;
+    struct http_connection *previous_corked; /**< Among those with bytes held back. */
+    struct http_connection *next_corked;
+    char *corked; /**< Bytes held back until the end of the loop's turn; NULL for none. */
+    size_t corked_length;
+    size_t corked_capacity;
     enum connection_state state;
     struct http_parser parser;
     struct request_buffer *request;
@@ -94,6 +100,8 @@ struct http_server {
     uv_loop_t *loop;
     uv_tcp_t listener;
     uv_timer_t timer;
+    uv_prepare_t flusher; /**< Runs while a connection has bytes held back. */
+    struct http_connection *corked;
     uv_idle_t resumer; /**< Runs while a connection has a next request in its buffer. */
     struct http_handlers handlers;
     struct http_limits limits;
@@ -116,6 +124,7 @@ bool server_parse_address(const char *host, uint16_t port, struct sockaddr_stora
 void server_forget(struct http_connection *connection);
 void server_finish_close(struct http_server *server);
 void server_resume_later(struct http_server *server);
+void server_flush_later(struct http_server *server);
 
 /* http_connection.c */
 struct http_connection *connection_create(struct http_server *server);
@@ -125,6 +134,7 @@ void connection_resume(struct http_connection *connection);
 void connection_drain(struct http_connection *connection);
 void connection_expire(struct http_connection *connection, uint64_t now_ms);
 bool connection_write(struct http_connection *connection, const uv_buf_t *parts, unsigned count);
+void connection_flush(struct http_connection *connection);
 bool connection_send(struct http_connection *connection, const uv_buf_t *parts, unsigned count);
 void connection_read(struct http_connection *connection);
 void connection_input(struct http_connection *connection, const char *data, size_t length);

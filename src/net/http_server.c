@@ -95,6 +95,20 @@ static void on_resume(uv_idle_t *resumer)
 }
 
 /* The next request of a connection is handed up from the loop, not from inside http_respond(). */
+static void on_flush(uv_prepare_t *flusher)
+{
+    struct http_server *server = flusher->data;
+    (void)uv_prepare_stop(flusher);
+    while (server->corked != NULL)
+        connection_flush(server->corked);
+}
+
+void server_flush_later(struct http_server *server)
+{
+    if (!server->closing)
+        (void)uv_prepare_start(&server->flusher, on_flush);
+}
+
 void server_resume_later(struct http_server *server)
 {
     if (!server->closing)
@@ -145,8 +159,10 @@ struct http_server *http_server_create(uv_loop_t *loop, const char *address, uin
     server->accepting = true;
     (void)uv_tcp_init(loop, &server->listener);
     (void)uv_timer_init(loop, &server->timer);
+    (void)uv_prepare_init(loop, &server->flusher);
+    server->flusher.data = server;
     (void)uv_idle_init(loop, &server->resumer);
-    server->handles_open = 3;
+    server->handles_open = 4;
     server->resumer.data = server;
     server->listener.data = server;
     server->timer.data = server;
@@ -229,12 +245,15 @@ void server_forget(struct http_connection *connection)
 
 void http_server_close(struct http_server *server, void (*done)(void *context), void *context)
 {
+    while (server->corked != NULL)
+        connection_flush(server->corked);
     server->closing = true;
     server->accepting = false;
     server->done = done;
     server->done_context = context;
     uv_close((uv_handle_t *)&server->listener, on_handle_closed);
     uv_close((uv_handle_t *)&server->resumer, on_handle_closed);
+    uv_close((uv_handle_t *)&server->flusher, on_handle_closed);
     struct http_connection *next;
     for (struct http_connection *connection = server->connections; connection != NULL;
          connection = next) {

@@ -37,15 +37,11 @@ void https_end(struct http_connection *connection)
     (void)flush(connection);
 }
 
-/* Without waiting: what the socket does not take at once is lost. */
+/* Without waiting: what the socket does not take when the connection is closed is lost. */
 void https_abandon(struct http_connection *connection)
 {
     tls_shutdown(connection->tls);
-    const struct slice outgoing = tls_outgoing(connection->tls);
-    const uv_buf_t part = uv_buf_init((char *)(uintptr_t)outgoing.data, (unsigned)outgoing.length);
-    if (outgoing.length > 0)
-        (void)uv_try_write((uv_stream_t *)&connection->tcp, &part, 1);
-    tls_outgoing_clear(connection->tls);
+    (void)flush(connection);
 }
 
 /* In the clear, for that is all this peer understands. */
