@@ -92,7 +92,9 @@ static bool apply(struct store_backend *common, struct store_op *op, struct erro
 
 static bool begin(struct store_backend *common, struct error *error)
 {
-    return execute(from_common(common), "BEGIN IMMEDIATE", "cannot begin a transaction", error);
+    struct sqlite_backend *backend = from_common(common);
+    checkpointer_between(backend->checkpointer);
+    return execute(backend, "BEGIN IMMEDIATE", "cannot begin a transaction", error);
 }
 
 static bool commit(struct store_backend *common, struct error *error)
@@ -131,6 +133,7 @@ static void close_backend(struct store_backend *common)
     struct sqlite_backend *backend = from_common(common);
     for (int i = 0; i < STATEMENTS; i++)
         (void)sqlite3_finalize(backend->statements[i]);
+    checkpointer_stop(backend->checkpointer);
     (void)sqlite3_close(backend->database);
     if (backend->lock >= 0)
         (void)close(backend->lock);
@@ -205,14 +208,12 @@ static bool open_database(struct sqlite_backend *backend, const char *path, stru
     struct error reason;
     /* What is not ours is refused before anything in the file is changed. */
     (void)sqlite3_busy_timeout(backend->database, BUSY_TIMEOUT_MS);
-    /* Bringing the log into the file stalls a commit for milliseconds. Every 8,000 pages (32 MiB)
-     * instead of SQLite's 1,000 keeps that out of the slowest hundredth of the answers. */
     if (execute(backend,
-                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-                "PRAGMA wal_autocheckpoint = 8000;",
+                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
                 "cannot set it up", &reason) &&
         add_functions(backend, &reason) && sqlite_schema_update(backend->database, &reason) &&
-        use_write_ahead_log(backend, &reason) && sqlite_prepare_all(backend, &reason))
+        use_write_ahead_log(backend, &reason) && sqlite_prepare_all(backend, &reason) &&
+        (backend->checkpointer = checkpointer_start(backend->database, path, &reason)) != NULL)
         return true;
     return error_set(error, reason.code, "store %.100s: %.140s", path, reason.text);
 }

@@ -3,11 +3,13 @@
  * sends each operation where it belongs: sqlite_works.c (works and rewards), sqlite_answers.c
  * (answers and credits), sqlite_services.c (services and keys), sqlite_books.c (what else is
  * written, and the audit log). sqlite_read.c reads, sqlite_check.c recomputes the totals,
- * sqlite_schema.c has the tables, sqlite_statements.c the statements and how values are bound.
+ * sqlite_checkpoint.c keeps the log short, sqlite_schema.c has the tables, sqlite_statements.c the
+ * statements and how values are bound.
  */
 #ifndef DPOW_STORE_SQLITE_INTERNAL_H
 #define DPOW_STORE_SQLITE_INTERNAL_H
 
+#include "store/sqlite_checkpoint.h"
 #include "store/store_backend.h"
 
 #include <sqlite3.h>
@@ -69,6 +71,7 @@ struct sqlite_backend {
     struct store_backend common;
     sqlite3 *database;
     sqlite3_stmt *statements[STATEMENTS];
+    struct checkpointer *checkpointer;
     int lock; /**< Descriptor whose flock says that this process owns the file; -1 for none. */
     size_t tally_count;
     struct tally tallies[TALLIES]; /**< By service, open addressing. */

@@ -40,7 +40,7 @@ def kind_of(language, text):
     if text.startswith("$ curl "):
         return "call"
     if text.startswith("{"):
-        return "request"
+        return "request" if '"api_key"' in text else "message"
     if text.startswith("["):
         return "configuration"
     return "unknown"
@@ -89,6 +89,14 @@ def test_the_requests_are_answered_by_both_ways(service, name, text):
     worker.close()
 
 
+@examples("message")
+def test_the_messages_are_json(name, text):
+    """What they say is tested where it is said: test_precache.py, test_statistics.py."""
+    first, *more = text.split("\n{")
+    for part in [first, *("{" + other for other in more)]:
+        assert isinstance(json.loads(part.replace(ELIDED, "")), dict), name
+
+
 @examples("call")
 def test_the_calls_give_what_is_shown(tmp_path, name, text):
     """On the development network, where a work is found at once."""
@@ -134,6 +142,7 @@ def test_the_objects_in_the_text_are_json(text):
     filled = re.sub(r"(?<=:)(N|TEXT)\b", lambda found: PLACEHOLDERS[found.group()], text)
     # A bare name at the end stands for "and an id, if one was given".
     filled = re.sub(r',"id"}$', ',"id":0}', filled)
+    filled = filled.replace("," + ELIDED, "")
     assert isinstance(json.loads(filled), dict)
 
 

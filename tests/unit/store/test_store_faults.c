@@ -16,7 +16,7 @@
 enum { WORKS = 3000, ROUNDS = 4, FAULTS_A_ROUND = 4 };
 
 /* Stands before the system's VFS: once in `one_in` writes or synchronisations is refused, until
- * `left` have been. The writer's thread alone uses it while faults are on. */
+ * `left` have been. The writer's thread and that of the checkpoints use it. */
 static struct {
     sqlite3_vfs *system;
     struct random random;
@@ -34,12 +34,23 @@ static sqlite3_file *real_of(sqlite3_file *file)
     return ((struct faulty_file *)(void *)file)->real;
 }
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards the faults. */
+
+static void set_faults(uint64_t one_in, unsigned left)
+{
+    (void)pthread_mutex_lock(&mutex);
+    faults.one_in = one_in;
+    faults.left = left;
+    (void)pthread_mutex_unlock(&mutex);
+}
+
 static bool refused(void)
 {
-    if (faults.left == 0 || random_below(&faults.random, faults.one_in) != 0)
-        return false;
-    faults.left--;
-    return true;
+    (void)pthread_mutex_lock(&mutex);
+    const bool refuse = faults.left > 0 && random_below(&faults.random, faults.one_in) == 0;
+    faults.left -= refuse ? 1 : 0;
+    (void)pthread_mutex_unlock(&mutex);
+    return refuse;
 }
 
 static int file_close(sqlite3_file *file)
@@ -284,8 +295,7 @@ static void submit_through_faults(struct place *place, struct random *random, st
         ops[i] = random_work(random, i);
         store_submit(store, &ops[i]);
     }
-    faults.one_in = 1 + random_below(random, 600);
-    faults.left = FAULTS_A_ROUND;
+    set_faults(1 + random_below(random, 600), FAULTS_A_ROUND);
     assert_true(store_start(store, &callbacks, &error));
     uint64_t ended = 0;
     while (ended < WORKS)
@@ -296,7 +306,7 @@ static void submit_through_faults(struct place *place, struct random *random, st
             assert_int_equal(op->work.totals.rewarded.of[WORK_ONDEMAND], 1);
         }
     store_stop(store, 0);
-    faults.left = 0;
+    set_faults(1, 0);
     store_close(store);
 }
 
