@@ -140,9 +140,11 @@ static bool read_result(struct answer *answer, struct json_value *result, struct
 
 static int print_result(const struct invocation *invocation, struct json_value result)
 {
-    char *text = options_flag(invocation->options, "json")
-                     ? strndup(result.text.data, result.text.length)
-                     : render_text(result);
+    char *text = NULL;
+    if (!options_flag(invocation->options, "json"))
+        text = render_text(result);
+    else if (result.text.data != NULL)
+        text = strndup(result.text.data, result.text.length);
     if (text == NULL) {
         const struct error error = {ERROR_MEMORY, "no memory to print the result"};
         return command_fail(invocation, &error);

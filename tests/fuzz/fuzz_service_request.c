@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct service_credentials credentials;
     struct service_request request;
     char error[SERVICE_ERROR_SIZE] = "";
-    const struct service_limits limits = {network_find("live"), 0xfffffff800000000, 5.0};
+    const struct service_limits limits = {network_find("live"), 0xfffffff800000000, 5.0, false};
     if (!service_request_read((struct slice){(const char *)data, size}, &object, &credentials,
                               error)) {
         must(error[0] != '\0');

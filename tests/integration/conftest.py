@@ -95,7 +95,7 @@ class Hub:
         ready, _, _ = select.select([self.process.child.stdout], [], [], PATIENCE)
         line = self.process.child.stdout.readline() if ready else ""
         assert line, f"the hub is not ready: {self.log()}"
-        told = json.loads(line)
+        self.told = told = json.loads(line)
         assert told["ready"] is True and told["pid"] == self.process.child.pid
         self.http = told["http"]
         self.port = int(self.http.rsplit(":", 1)[1])

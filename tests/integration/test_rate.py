@@ -166,5 +166,5 @@ def test_two_services_do_not_disturb_each_other(hub):
     assert len(works(modest)) == 100 and max(works(modest)) < SLACK_S
     assert 18 <= len(works(greedy)) <= 22
     counts = {one["service"]: one["ondemand"]
-              for one in json.loads(hub.admin("service", "list").stdout)}
+              for one in json.loads(hub.admin("--json", "service", "list").stdout)}
     assert counts["modest"] == 100 and counts["greedy"] == len(works(greedy))

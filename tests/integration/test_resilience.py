@@ -288,7 +288,7 @@ def test_admin_works_on_a_stopped_hub_too(tmp_path):
     hub.start()
     worker = IndependentWorker(hub)
     assert "work" in hub.ask(random_hash(), user="early")
-    listed = json.loads(hub.admin("service", "list").stdout)
+    listed = json.loads(hub.admin("--json", "service", "list").stdout)
     assert listed[0]["service"] == "early" and listed[0]["ondemand"] == 1
     assert key not in hub.log() and key.encode() not in (hub.data / "dpow.db").read_bytes()
     worker.close()

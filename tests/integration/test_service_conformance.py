@@ -342,7 +342,7 @@ def test_the_content_type_is_ignored(hub, content_type):
 PATHS = [
     ("POST", "/service", 200), ("POST", "/service/", 200), ("POST", "/service/?x=1", 200),
     ("POST", "/service//", 404), ("POST", "/Service/", 404), ("POST", "/service/x", 404),
-    ("POST", "/services/", 404), ("POST", "/", 404), ("POST", "/block", 404),
+    ("POST", "/services/", 404), ("POST", "/", 404), ("POST", "/block", 400),
     ("GET", "/service", 405), ("GET", "/service/", 405), ("PUT", "/service/", 405),
     ("DELETE", "/service/", 405), ("PATCH", "/service/", 405), ("OPTIONS", "/service/", 405),
     ("GET", "/upcheck", 200), ("GET", "/upcheck/", 200), ("GET", "/upcheck/blocks", 200),

@@ -183,11 +183,13 @@ static void services_and_their_counts_come_back(void **state)
     const int64_t second = add_service(place, "second");
     assert_true(first != second);
     for (int i = 0; i < 3; i++) {
-        struct store_op op = {.kind = STORE_ANSWER, .answer = {second, WORK_ONDEMAND}};
+        struct store_op op = {.kind = STORE_ANSWER,
+                              .answer = {.service_id = second, .type = WORK_ONDEMAND}};
         run(place, &op);
         assert_int_equal(op.status, STORE_DONE);
     }
-    struct store_op taken = {.kind = STORE_UNANSWER, .answer = {second, WORK_ONDEMAND}};
+    struct store_op taken = {.kind = STORE_UNANSWER,
+                             .answer = {.service_id = second, .type = WORK_ONDEMAND}};
     run(place, &taken);
     assert_int_equal(taken.status, STORE_DONE);
     reopen(place);
@@ -216,10 +218,12 @@ static void conflicts_change_nothing(void **state)
     struct store_op add = {.kind = STORE_SERVICE_ADD, .service = &again};
     run(place, &add);
     assert_int_equal(add.status, STORE_CONFLICT);
-    struct store_op nobody = {.kind = STORE_ANSWER, .answer = {4711, WORK_PRECACHE}};
+    struct store_op nobody = {.kind = STORE_ANSWER,
+                              .answer = {.service_id = 4711, .type = WORK_PRECACHE}};
     run(place, &nobody);
     assert_int_equal(nobody.status, STORE_CONFLICT);
-    struct store_op nothing = {.kind = STORE_UNANSWER, .answer = {1, WORK_PRECACHE}};
+    struct store_op nothing = {.kind = STORE_UNANSWER,
+                               .answer = {.service_id = 1, .type = WORK_PRECACHE}};
     run(place, &nothing);
     assert_int_equal(nothing.status, STORE_CONFLICT);
     reopen(place);
