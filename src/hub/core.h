@@ -19,6 +19,9 @@
  *                                  └► told "time-out"                └► told "failed"; taken back
  *                                                                       once durable (FORSAKEN)
  *
+ * (A crash between a commit that came too late and its taking back leaves the answer counted. What
+ * was paid for then is free when it is asked for again: the store knows the charge.)
+ *
  * What is wanted is asked for again every few seconds: messages to workers are not acknowledged,
  * and a worker that has just joined, or lost its connection, does not know of it. Workers ignore
  * what they hold already (dpow.md 8.3).

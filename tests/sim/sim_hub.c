@@ -49,7 +49,7 @@ static bool run(uint64_t seed, size_t requests, struct totals *totals)
     if (worked < requests / (seed % 5 == 0 ? 2 : 8))
         world_fail(world, "only %" PRIu64 " of %zu requests were given work", worked, requests);
     /* Where nothing is lost, what is made ahead must be there when it is asked for. */
-    if (seed % 5 == 0 && world->ahead < requests / 50)
+    if (seed % 5 == 0 && world->ahead < requests / 100)
         world_fail(world, "only %" PRIu64 " works were ready in time", world->ahead);
     totals->ahead += world->ahead;
     totals->requests += requests;
