@@ -159,6 +159,8 @@ static void write_client(void *context, const struct client_record *client)
         json_key(writer, snapshots[type]);
         json_write_u64(writer, totals->snapshot.of[type]);
     }
+    json_key(writer, "invalid");
+    json_write_u64(writer, client->invalid);
     admin_write_time(writer, "last", client->last_ms);
     admin_write_ban(writer, &client->ban);
     json_end_object(writer);

@@ -488,6 +488,13 @@ static void on_broker_unusable(void *context, const char *reason)
     fail(hub);
 }
 
+static void on_invalid(void *context, const struct account *account)
+{
+    struct hub *hub = context;
+    if (hub->ledger != NULL)
+        ledger_invalid(hub->ledger, account);
+}
+
 static bool open_broker(struct hub *hub)
 {
     const struct hub_options *options = hub->options;
@@ -500,6 +507,7 @@ static bool open_broker(struct hub *hub)
         .log = &hub->log,
         .act = act,
         .on_broker = on_broker,
+        .on_invalid = on_invalid,
         .context = hub,
     };
     struct url url;

@@ -12,7 +12,8 @@
 
 enum {
     REASON_SIZE = 200,
-    COUNT_MS = 20, /* Answers that cost nothing are counted together for so long. */
+    FAULTS_MAX = 64, /* Accounts with invalid results, at once. */
+    COUNT_MS = 20,   /* Answers that cost nothing are counted together for so long. */
 };
 
 /* A store operation and whom its end concerns: the core, or another owner. */
@@ -38,6 +39,14 @@ struct counting {
     struct counting *next; /* Among those with answers to be stored. */
 };
 
+/* Invalid results of one account that are counted together. */
+struct fault {
+    struct store_op op;
+    struct account account;
+    uint64_t waiting; /* Not in an operation yet. */
+    bool storing;
+};
+
 struct ledger {
     struct ledger_options options;
     struct log log;
@@ -47,6 +56,7 @@ struct ledger {
     size_t pool_size;
     struct table *countings; /* By service. */
     struct counting *to_count;
+    struct fault faults[FAULTS_MAX];
     uv_timer_t count_timer;
     bool count_timer_runs;
     unsigned handles;
@@ -213,11 +223,66 @@ static void counted(void *context, struct store_op *op)
         count_later(counting->ledger, counting);
 }
 
+static void on_count_timer(uv_timer_t *timer);
+
+static void start_count_timer(struct ledger *ledger)
+{
+    if (ledger->count_timer_runs)
+        return;
+    ledger->count_timer_runs = true;
+    (void)uv_timer_start(&ledger->count_timer, on_count_timer, COUNT_MS, 0);
+}
+
+static void store_faults(struct ledger *ledger)
+{
+    for (size_t i = 0; i < FAULTS_MAX; i++) {
+        struct fault *fault = &ledger->faults[i];
+        if (fault->storing || fault->waiting == 0)
+            continue;
+        memset(&fault->op, 0, sizeof fault->op);
+        fault->op.kind = STORE_CLIENT_INVALID;
+        fault->op.user = fault;
+        fault->op.client.account = fault->account;
+        fault->op.client.invalid = fault->waiting;
+        fault->waiting = 0;
+        fault->storing = true;
+        store_submit(ledger->options.store, &fault->op);
+    }
+}
+
 static void on_count_timer(uv_timer_t *timer)
 {
     struct ledger *ledger = timer->data;
     ledger->count_timer_runs = false;
     store_counts(ledger);
+    store_faults(ledger);
+}
+
+static void fault_counted(struct ledger *ledger, struct fault *fault)
+{
+    fault->storing = false;
+    if (fault->waiting > 0)
+        start_count_timer(ledger);
+}
+
+void ledger_invalid(struct ledger *ledger, const struct account *account)
+{
+    struct fault *fault = NULL;
+    for (size_t i = 0; i < FAULTS_MAX; i++) {
+        struct fault *other = &ledger->faults[i];
+        const bool taken = other->storing || other->waiting > 0;
+        if (taken && memcmp(&other->account, account, sizeof *account) == 0) {
+            fault = other;
+            break;
+        }
+        if (!taken && fault == NULL)
+            fault = other;
+    }
+    if (fault == NULL)
+        return;
+    fault->account = *account;
+    fault->waiting++;
+    start_count_timer(ledger);
 }
 
 static void count_later(struct ledger *ledger, struct counting *counting)
@@ -227,10 +292,7 @@ static void count_later(struct ledger *ledger, struct counting *counting)
     counting->linked = true;
     counting->next = ledger->to_count;
     ledger->to_count = counting;
-    if (ledger->count_timer_runs)
-        return;
-    ledger->count_timer_runs = true;
-    (void)uv_timer_start(&ledger->count_timer, on_count_timer, COUNT_MS, 0);
+    start_count_timer(ledger);
 }
 
 /* The operation of the next service whose answers are to be stored, or NULL. */
@@ -315,6 +377,10 @@ static void take_done(struct ledger *ledger)
     for (struct store_op *op = store_take_done(ledger->options.store); op != NULL; op = next) {
         next = store_op_next(op);
         struct other *other = op->user;
+        if (op->kind == STORE_CLIENT_INVALID) {
+            fault_counted(ledger, op->user);
+            continue;
+        }
         if (op->kind == STORE_ANSWERS) {
             counted(op->user, op);
             continue;

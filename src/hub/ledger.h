@@ -54,6 +54,10 @@ bool ledger_tell_service(struct ledger *ledger, const struct service_record *rec
 /** Carries out the core's actions HUB_STORE_…. */
 void ledger_submit(struct ledger *ledger, const struct hub_action *action);
 
+/** Counts an invalid result of an account, if the store knows the account: soon, some may be left
+ *  out when many accounts have some at once. */
+void ledger_invalid(struct ledger *ledger, const struct account *account);
+
 /** Carries out HUB_COUNT_ANSWER: counted in the store within a moment, many together. */
 void ledger_count(struct ledger *ledger, int64_t service_id, enum work_type type);
 

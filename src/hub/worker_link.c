@@ -173,14 +173,19 @@ static void on_report(struct worker_link *link, struct slice payload)
 
 /* Late results are never faults, and neither is a work that met what was asked at first but not
  * what has been asked since: only what is below every threshold. */
-static void on_weak(struct worker_link *link, const struct message_result *result,
-                    struct slice label)
+static bool is_invalid(const struct worker_link *link, const struct message_result *result)
 {
-    if (!link->options.has_plugin ||
-        work_value(result->nonce, &result->root) >= link->options.floor_threshold)
-        return;
+    return work_value(result->nonce, &result->root) < link->options.floor_threshold;
+}
+
+/* The account is what the result says; the connection is who sent it. */
+static void on_fault(struct worker_link *link, const struct account *account, struct slice label)
+{
     link->counters.faults++;
-    if (!connections_fault(link->connections, clock_monotonic_us(), label))
+    if (account != NULL)
+        link->options.on_invalid(link->options.context, account);
+    if (!link->options.has_plugin ||
+        !connections_fault(link->connections, clock_monotonic_us(), label))
         return;
     log_write(&link->log, LOG_WARNING,
               "connection %.*s sends invalid results: it is banned for %d s", (int)label.length,
@@ -231,8 +236,8 @@ static void on_message(void *context, struct slice topic, struct slice payload)
     link->options.act(link->options.context);
     if (verdict == HUB_RESULT_ACCEPTED && !valid)
         tell_invalid_account(link, result.account);
-    else if (verdict == HUB_RESULT_WEAK)
-        on_weak(link, &result, label);
+    else if (verdict == HUB_RESULT_WEAK && is_invalid(link, &result))
+        on_fault(link, valid ? &account : NULL, label);
 }
 
 struct worker_link *worker_link_create(const struct worker_link_options *options,

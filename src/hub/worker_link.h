@@ -31,6 +31,8 @@ struct worker_link_options {
     const struct log *log;
     /** Carries out the core's actions; called after every event the link puts into the core. */
     void (*act)(void *context);
+    /** An account's result met no threshold that anything was ever asked with. */
+    void (*on_invalid)(void *context, const struct account *account);
     /** The broker has granted the subscriptions (true), or has been lost (false, with a reason). */
     void (*on_broker)(void *context, bool up, const char *reason);
     void *context;

@@ -91,7 +91,8 @@ struct work_record {
 struct client_record {
     struct account account;
     struct client_totals totals;
-    int64_t last_ms; /**< Of its last reward; 0 if there was none. */
+    uint64_t invalid; /**< Results of it that met no threshold; anybody may have sent them. */
+    int64_t last_ms;  /**< Of its last reward; 0 if there was none. */
     struct ban_record ban;
 };
 

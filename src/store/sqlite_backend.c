@@ -59,6 +59,7 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
         return sqlite_apply_service(backend, op, error);
     case STORE_CREDIT:
     case STORE_CLIENT_BAN:
+    case STORE_CLIENT_INVALID:
     case STORE_CLIENT_IMPORT:
     case STORE_TOTALS_IMPORT:
     case STORE_FRONTIER:

@@ -46,6 +46,14 @@ static bool ban_client(struct sqlite_backend *backend, const struct client_recor
     return sqlite_run(backend, CLIENT_BAN, error);
 }
 
+static bool count_invalid(struct sqlite_backend *backend, struct store_op *op, struct error *error)
+{
+    sqlite3_stmt *statement = backend->statements[CLIENT_INVALID];
+    sqlite_bind_key(statement, 1, op->client.account.key);
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)op->client.invalid);
+    return sqlite_run_changing(backend, CLIENT_INVALID, op, error);
+}
+
 static bool add_opening(struct sqlite_backend *backend, const struct account *account,
                         const struct work_counts *counts, struct error *error)
 {
@@ -132,6 +140,8 @@ bool sqlite_apply_book(struct sqlite_backend *backend, struct store_op *op, stru
         return change_credits(backend, op, error);
     case STORE_CLIENT_BAN:
         return ban_client(backend, &op->client, error);
+    case STORE_CLIENT_INVALID:
+        return count_invalid(backend, op, error);
     case STORE_CLIENT_IMPORT:
         return import_client(backend, op, error);
     case STORE_TOTALS_IMPORT:

@@ -36,6 +36,7 @@ enum statement {
     CREDIT_CHANGE,
     CREDIT_ADD,
     CLIENT_BAN,
+    CLIENT_INVALID,
     CLIENT_IMPORT,
     OPENING_ADD,
     TOTALS_OPEN,

@@ -150,6 +150,7 @@ static bool read_client(sqlite3_stmt *statement, struct client_record *client)
     client->last_ms = sqlite3_column_int64(statement, 7);
     client->ban.until_ms = sqlite3_column_int64(statement, 8);
     sqlite_read_text(statement, 9, client->ban.reason, sizeof client->ban.reason);
+    client->invalid = read_count(statement, 10);
     return true;
 }
 
@@ -159,7 +160,7 @@ bool sqlite_each_client(struct store_backend *common, size_t limit,
 {
     static const char text[] =
         "SELECT account, precache, ondemand, hashes_precache, hashes_ondemand, snapshot_precache,"
-        " snapshot_ondemand, last_ms, ban_until_ms, ban_reason FROM clients"
+        " snapshot_ondemand, last_ms, ban_until_ms, ban_reason, invalid FROM clients"
         " ORDER BY last_ms DESC LIMIT ?1";
     struct sqlite_backend *backend = (struct sqlite_backend *)common;
     struct client_record client;
@@ -178,7 +179,7 @@ bool sqlite_read_clients(struct sqlite_backend *backend, struct store_op *op, st
 {
     static const char text[] =
         "SELECT account, precache, ondemand, hashes_precache, hashes_ondemand, snapshot_precache,"
-        " snapshot_ondemand, last_ms, ban_until_ms, ban_reason FROM clients"
+        " snapshot_ondemand, last_ms, ban_until_ms, ban_reason, invalid FROM clients"
         " WHERE ?1 IS NULL OR account = ?1 ORDER BY last_ms DESC LIMIT ?2";
     struct client_record client;
     sqlite3_stmt *statement = NULL;

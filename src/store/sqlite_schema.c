@@ -82,6 +82,7 @@ static const char *const migrations[] = {
     "UPDATE rewards SET hashes = expected_hashes(threshold);"
     "ALTER TABLE clients ADD COLUMN hashes_precache INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE clients ADD COLUMN hashes_ondemand INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE clients ADD COLUMN invalid INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE clients ADD COLUMN ban_until_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE clients ADD COLUMN ban_reason TEXT NOT NULL DEFAULT '';"
     "UPDATE clients SET hashes_precache = s.precache, hashes_ondemand = s.ondemand FROM"

@@ -59,6 +59,7 @@ static const char *const statement_texts[STATEMENTS] = {
     [CLIENT_BAN] = "INSERT INTO clients (account, precache, ondemand, last_ms, ban_until_ms,"
                    " ban_reason) VALUES (?1, 0, 0, 0, ?2, ?3) ON CONFLICT (account) DO UPDATE"
                    " SET ban_until_ms = excluded.ban_until_ms, ban_reason = excluded.ban_reason",
+    [CLIENT_INVALID] = "UPDATE clients SET invalid = invalid + ?2 WHERE account = ?1",
     [CLIENT_IMPORT] = "INSERT INTO clients (account, precache, ondemand, snapshot_precache,"
                       " snapshot_ondemand, last_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                       " ON CONFLICT (account) DO NOTHING",

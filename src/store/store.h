@@ -46,6 +46,8 @@ enum store_op_kind {
     STORE_CREDIT,
     /** Bans a worker's account, or ends its ban. */
     STORE_CLIENT_BAN,
+    /** Counts invalid results of a worker's account that is known. */
+    STORE_CLIENT_INVALID,
     /** A worker's account as another system had it; CONFLICT if it is known already. */
     STORE_CLIENT_IMPORT,
     /** Adds to the pool's totals what another system counted; CONFLICT if that was done before. */
@@ -121,7 +123,8 @@ struct store_op {
             struct credit_record record; /**< In; id is out. */
             int64_t balance;             /**< Out. */
         } credit;
-        struct client_record client; /**< BAN: account and ban. IMPORT: account, totals. */
+        /** BAN: account and ban. INVALID: account and how many. IMPORT: account, totals. */
+        struct client_record client;
         struct work_counts totals;
         struct frontier_record frontier;
         const struct series_record *series;

@@ -314,6 +314,25 @@ def test_a_banned_account_earns_nothing_more(service):
     check(service)
 
 
+def test_invalid_results_are_counted_for_an_account_that_is_known(service):
+    worker = IndependentWorker(service)
+    assert "work" in service.ask(random_hash())
+    worker.close()
+    sender = Client(service, client_id="w-sender", subscribe=["work/#"])
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(service.ask, random_hash(), timeout=30)
+        root = sender.next("work/ondemand")[1].split(",")[0]
+        weak = [f"{n:016x}" for n in range(100) if work_value(f"{n:016x}", root) < int(BASE, 16)]
+        for account in (ACCOUNT, OTHER_ACCOUNT, "nonsense"):
+            for work in weak[:5]:
+                sender.publish("result/ondemand", f"{root},{work},{account}")
+        sender.publish("result/ondemand", f"{root},{find_work(root, int(BASE, 16))},{ACCOUNT}")
+        assert "work" in answer.result(timeout=30)
+    wait_until(lambda: run(service, "client", "show", ACCOUNT)["invalid"] == 5, "the count")
+    assert [client["account"] for client in run(service, "client", "list")] == [ACCOUNT]
+    sender.close()
+
+
 def test_the_audit_log_names_who_did_what_and_no_secret(hub):
     key = hub.add_service("service")
     run(hub, "service", "ban", "service", "--reason", "x")

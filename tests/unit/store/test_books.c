@@ -369,8 +369,15 @@ static void clients_are_imported_once_and_banned(void **state)
     struct store_op ban = {.kind = STORE_CLIENT_BAN,
                            .client = {.account = {{4}}, .ban = {FUTURE_MS, "r"}}};
     assert_int_equal(apply(place, &ban), STORE_DONE);
+    struct store_op invalid = {.kind = STORE_CLIENT_INVALID,
+                               .client = {.account = {{4}}, .invalid = 3}};
+    assert_int_equal(apply(place, &invalid), STORE_DONE);
+    assert_int_equal(apply(place, &invalid), STORE_DONE);
+    invalid.client.account.key[0] = 5;
+    assert_int_equal(apply(place, &invalid), STORE_CONFLICT);
     reopen(place);
     const struct client_record client = only_client(place);
+    assert_int_equal(client.invalid, 6);
     assert_int_equal(client.totals.rewarded.of[WORK_PRECACHE], 10);
     assert_int_equal(client.totals.snapshot.of[WORK_ONDEMAND], 2);
     assert_int_equal(client.ban.until_ms, FUTURE_MS);
