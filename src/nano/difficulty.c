@@ -64,8 +64,10 @@ uint64_t difficulty_whole_hashes(uint64_t threshold)
         return 1;
     /* 2^64 - 1 instead of 2^64 over d differs only where d divides 2^64. */
     const uint64_t range = 0 - threshold;
+    if (range <= UINT64_MAX / most)
+        return most;
     const uint64_t hashes = UINT64_MAX / range + (UINT64_MAX % range == range - 1 ? 1 : 0);
-    return hashes < most ? hashes : most;
+    return hashes;
 }
 
 double difficulty_normalize(double multiplier, uint64_t threshold, uint64_t base)

@@ -362,6 +362,42 @@ static void a_full_buffer_is_told_and_never_overrun(void **state)
     }
 }
 
+struct elements {
+    size_t count;
+    struct json_value of[8];
+    size_t stop_after;
+};
+
+static bool keep_element(void *context, struct json_value element)
+{
+    struct elements *elements = context;
+    elements->of[elements->count++] = element;
+    return elements->count != elements->stop_after;
+}
+
+static void elements_of_an_array_come_in_order_to_the_letter(void **state)
+{
+    (void)state;
+    struct json_object object;
+    const char *text = "{\"a\": [ 1 , \"x,]\" ,[2, 3] , {\"b\" : []}\n,null ], \"e\":[ ], \"n\":7}";
+    static const char *const expected[] = {"1", "\"x,]\"", "[2, 3]", "{\"b\" : []}", "null"};
+    struct elements elements = {0};
+    assert_int_equal(json_read_object(slice_of(text), &object), JSON_OK);
+    json_each_element(json_find(&object, "a"), keep_element, &elements);
+    assert_int_equal(elements.count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(slice_is(elements.of[i].text, expected[i]));
+    assert_int_equal(elements.of[2].type, JSON_ARRAY);
+    elements = (struct elements){.stop_after = 2};
+    json_each_element(json_find(&object, "a"), keep_element, &elements);
+    assert_int_equal(elements.count, 2);
+    elements = (struct elements){0};
+    json_each_element(json_find(&object, "e"), keep_element, &elements);
+    json_each_element(json_find(&object, "n"), keep_element, &elements);
+    json_each_element(json_find(&object, "none"), keep_element, &elements);
+    assert_int_equal(elements.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +408,7 @@ int main(void)
         cmocka_unit_test(json_that_is_no_object_is_told_apart),
         cmocka_unit_test(depth_and_members_are_limited),
         cmocka_unit_test(members_are_found_with_their_text_to_the_letter),
+        cmocka_unit_test(elements_of_an_array_come_in_order_to_the_letter),
         cmocka_unit_test(strings_are_resolved_if_they_fit),
         cmocka_unit_test(numbers_are_read_from_numbers_and_strings),
         cmocka_unit_test(long_numbers_are_refused),

@@ -1,6 +1,8 @@
 #include "test.h"
 
+#include "base/clock.h"
 #include "hub/credential.h"
+#include "nano/blake2b.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -194,6 +196,55 @@ static void a_key_of_any_length_is_recalled_and_a_long_one_is_not_checked(void *
     assert_int_equal(credential_recall(fixture.checker, 1, longest), CREDENTIAL_BAD);
 }
 
+/* Runs until the check of a key against some keys has ended. */
+static bool check_keys(const char *key, const struct service_key *keys)
+{
+    struct error error;
+    const unsigned before = fixture.outcome.count;
+    assert_true(credential_check(fixture.checker, 1, slice_of(key), keys, &fixture, &error));
+    while (fixture.outcome.count == before)
+        (void)uv_run(&fixture.loop, UV_RUN_ONCE);
+    return fixture.outcome.good;
+}
+
+static void each_key_that_has_not_ended_is_right(void **state)
+{
+    (void)state;
+    char second[CREDENTIAL_KEY_SIZE];
+    struct service_key keys[SERVICE_KEYS_MAX] = {0};
+    struct error error;
+    credential_generate(second);
+    assert_true(credential_hash(second, keys[0].hash, &error));
+    memcpy(keys[1].hash, fixture.hash, KEY_HASH_SIZE);
+    keys[0].expires_ms = STORE_FOREVER_MS;
+    keys[1].expires_ms = clock_wall_ms() + 3600000;
+    assert_true(check_keys(fixture.key, keys));
+    assert_true(check_keys(second, keys));
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(fixture.key)), CREDENTIAL_GOOD);
+    assert_int_equal(credential_recall(fixture.checker, 1, slice_of(second)), CREDENTIAL_GOOD);
+    credential_forget(fixture.checker, 1);
+    keys[1].expires_ms = clock_wall_ms() - 1;
+    assert_false(check_keys(fixture.key, keys));
+    assert_true(check_keys(second, keys));
+}
+
+static void a_key_of_the_original_gets_a_slow_hash(void **state)
+{
+    (void)state;
+    uint8_t digest[64];
+    char hash[KEY_HASH_SIZE];
+    blake2b("geheim", 6, digest, sizeof digest);
+    credential_legacy_hash(digest, hash);
+    assert_true(credential_verify(slice_of("geheim"), hash));
+    assert_false(credential_verify(slice_of("Geheim"), hash));
+    assert_false(check_keys("Geheim", only(hash)));
+    assert_false(fixture.outcome.better);
+    assert_true(check_keys("geheim", only(hash)));
+    assert_true(fixture.outcome.better);
+    assert_int_equal(strncmp(fixture.outcome.new_hash, "$argon2id$", 10), 0);
+    assert_true(credential_verify(slice_of("geheim"), fixture.outcome.new_hash));
+}
+
 static void only_so_many_checks_wait(void **state)
 {
     (void)state;
@@ -217,6 +268,8 @@ int main(void)
         TEST(a_key_is_checked_anew_against_a_changed_hash),
         TEST(checks_that_wait_together_end_as_each_would_alone),
         TEST(a_key_of_any_length_is_recalled_and_a_long_one_is_not_checked),
+        TEST(each_key_that_has_not_ended_is_right),
+        TEST(a_key_of_the_original_gets_a_slow_hash),
         TEST(only_so_many_checks_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "hub/answer.h"
 #include "hub/services.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +128,87 @@ static void a_service_has_only_so_many_requests_in_hand(void **state)
     assert_int_equal(retry_after_s, 1);
 }
 
+static void each_request_in_hand_promises_a_credit(void **state)
+{
+    (void)state;
+    struct service service = {.record = record_named("s", 1, 1000)};
+    service.record.unlimited = false;
+    service.record.credits = 2;
+    uint64_t start_us;
+    unsigned retry_after_s;
+    struct service_demand demand = {.now_us = 1000000000, .timeout_us = 1000000};
+    assert_int_equal(service_admit(&service, &demand, &start_us, &retry_after_s), ADMISSION_OPEN);
+    assert_int_equal(service_admit(&service, &demand, &start_us, &retry_after_s), ADMISSION_OPEN);
+    assert_int_equal(service_admit(&service, &demand, &start_us, &retry_after_s),
+                     ADMISSION_NO_CREDIT);
+    demand.cached = true;
+    assert_int_equal(service_admit(&service, &demand, &start_us, &retry_after_s), ADMISSION_OPEN);
+    service_release(&service);
+    service_release(&service);
+    demand.cached = false;
+    assert_int_equal(service_admit(&service, &demand, &start_us, &retry_after_s), ADMISSION_OPEN);
+    service.record.credits = 0;
+    assert_int_equal(service_admit(&service, &demand, &start_us, &retry_after_s),
+                     ADMISSION_NO_CREDIT);
+}
+
+static void a_weight_gives_a_share_of_the_requests_in_hand(void **state)
+{
+    (void)state;
+    struct service service = {.record = record_named("s", 1, 1e6)};
+    uint64_t start_us;
+    unsigned retry_after_s;
+    service.record.weight = 0.01;
+    for (int i = 0; i < 41; i++)
+        assert_int_equal(admit(&service, 1000000000, 5000000, &start_us, &retry_after_s),
+                         ADMISSION_OPEN);
+    assert_int_equal(admit(&service, 1000000000, 5000000, &start_us, &retry_after_s),
+                     ADMISSION_TOO_MANY);
+    assert_true(service_weight_valid(0.01) && service_weight_valid(100));
+    assert_false(service_weight_valid(0) || service_weight_valid(101) || service_weight_valid(NAN));
+}
+
+static void a_ban_ends_by_the_wall_clock(void **state)
+{
+    (void)state;
+    struct service service = {.record = record_named("s", 1, 1)};
+    assert_false(service_banned(&service, 0));
+    service.record.ban.until_ms = 1000;
+    assert_true(service_banned(&service, 999));
+    assert_false(service_banned(&service, 1000));
+    service.record.ban.until_ms = STORE_FOREVER_MS;
+    assert_true(service_banned(&service, INT64_MAX - 1));
+}
+
+static void a_removed_service_lives_until_its_last_request(void **state)
+{
+    (void)state;
+    struct error error;
+    struct services *services = services_create(&error);
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "%s%d",
+                       i == 1 ? "a-name-of-more-than-thirty-one-characters" : "s", i);
+        const struct service_record record = record_named(name, i + 1, 1000);
+        assert_true(services_add(services, &record, &error));
+    }
+    struct service *busy = services_find(services, "s0");
+    uint64_t start_us;
+    unsigned retry_after_s;
+    assert_int_equal(admit(busy, 1000000000, 5000000, &start_us, &retry_after_s), ADMISSION_OPEN);
+    services_remove(services, busy);
+    assert_null(services_find(services, "s0"));
+    assert_null(services_by_id(services, 1));
+    assert_int_equal(services_count(services), 2);
+    struct service *named = services_find(services, "a-name-of-more-than-thirty-one-characters1");
+    assert_non_null(named);
+    services_remove(services, named);
+    assert_int_equal(services_count(services), 1);
+    assert_ptr_equal(services_at(services, 0), services_find(services, "s2"));
+    service_release(busy);
+    services_destroy(services);
+}
+
 static void answers_have_the_keys_of_the_protocol_and_the_id_to_the_letter(void **state)
 {
     (void)state;
@@ -163,6 +245,10 @@ int main(void)
         cmocka_unit_test(a_rested_service_has_a_burst_and_then_its_rate),
         cmocka_unit_test(a_slow_rate_holds_from_the_second_request_on),
         cmocka_unit_test(a_service_has_only_so_many_requests_in_hand),
+        cmocka_unit_test(each_request_in_hand_promises_a_credit),
+        cmocka_unit_test(a_weight_gives_a_share_of_the_requests_in_hand),
+        cmocka_unit_test(a_ban_ends_by_the_wall_clock),
+        cmocka_unit_test(a_removed_service_lives_until_its_last_request),
         cmocka_unit_test(answers_have_the_keys_of_the_protocol_and_the_id_to_the_letter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,28 @@ static void multipliers_are_written_as_short_as_they_read_back_equal(void **stat
     }
 }
 
+static void whole_hashes_are_rounded_down_and_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t threshold;
+        uint64_t hashes;
+    } cases[] = {
+        {0, 1},
+        {1, 1},
+        {(uint64_t)1 << 63, 2},
+        {0xfffffff800000000, (uint64_t)1 << 29},
+        {0xfffffe0000000000, (uint64_t)1 << 23},
+        {0xfffffffffffff000, (uint64_t)1 << 52},
+        {0xfffffffffffffffd, (uint64_t)1 << 53},
+        {UINT64_MAX, (uint64_t)1 << 53},
+        {(uint64_t)0 - 3, (uint64_t)1 << 53},
+        {(uint64_t)0 - ((uint64_t)3 << 40), 5592405},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_true(difficulty_whole_hashes(cases[i].threshold) == cases[i].hashes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +226,7 @@ int main(void)
         cmocka_unit_test(base_zero_stands_for_all_of_2_to_the_64),
         cmocka_unit_test(a_threshold_is_never_zero_and_grows_with_the_multiplier),
         cmocka_unit_test(networks_have_their_thresholds),
+        cmocka_unit_test(whole_hashes_are_rounded_down_and_bounded),
         cmocka_unit_test(expected_hashes_are_the_inverse_probability),
         cmocka_unit_test(multipliers_are_written_as_short_as_they_read_back_equal),
     };
