@@ -161,6 +161,10 @@ void admin_service_add(struct admin_call *call)
         admin_fail(call, "name: a service's name has 1 to 64 characters of A-Z a-z 0-9 . _ -");
         return;
     }
+    if (services_count(call->options.services) >= SERVICES_MAX) {
+        admin_fail(call, "there are %d services already", SERVICES_MAX);
+        return;
+    }
     (void)snprintf(record->display, sizeof record->display, "%s", record->name);
     record->unlimited = json_find(&call->object, "credits").type == JSON_ABSENT;
     if (!admin_number(call, "credits", 0, 1LL << 53, 0, &credits) || !read_service(call, record) ||
