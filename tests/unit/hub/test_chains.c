@@ -125,9 +125,9 @@ static void the_next_work_of_an_account_is_made_ahead_and_handed_out(void **stat
 {
     struct hub_core *core = *state;
     const waiter_id first = ask(core, 0, block(1), &account, SEND);
-    assert_string_equal(acted(core), "Fw");
-    assert_int_equal(action(core, 0)->store_frontier.service_id, SERVICE);
-    assert_memory_equal(&action(core, 0)->store_frontier.account, &account, sizeof account);
+    assert_string_equal(acted(core), "wF");
+    assert_int_equal(action(core, 1)->store_frontier.service_id, SERVICE);
+    assert_memory_equal(&action(core, 1)->store_frontier.account, &account, sizeof account);
     find(core, 0, block(1), SEND);
     assert_int_equal(action(core, 1)->store_work.service_id, SERVICE);
     hub_core_answer_stored(core, first, HUB_STORED, false);
@@ -257,6 +257,31 @@ static void an_account_that_makes_room_takes_no_request_along(void **state)
     assert_string_equal(acted(core), "r");
     assert_int_equal(stats_of(core).entries, 3);
     assert_int_equal(stats_of(core).wanted, 0);
+}
+
+/* The same while that root is being made ahead, asked for or waiting for its turn. */
+static void an_account_that_makes_room_leaves_its_search_to_who_asks(void **state)
+{
+    struct hub_core *core = *state;
+    for (uint8_t i = 1; i <= 3; i++) {
+        serve(core, i, block(i), &(struct account){{i}});
+        confirm(core, i, (struct account){{i}}, block(10 + i), block(i), 0);
+        hub_core_frontier_stored(core, i, &(struct account){{i}});
+    }
+    assert_int_equal(stats_of(core).precaching, 2);
+    assert_int_equal(stats_of(core).queued, 1);
+    for (uint8_t i = 1; i <= 3; i++) {
+        const waiter_id waiter = ask(core, S, block(10 + i), &(struct account){{20 + i}}, SEND);
+        assert_true(waiter != 0);
+        hub_core_frontier_stored(core, S, &(struct account){{20 + i}});
+        assert_int_equal(stats_of(core).entries, 3);
+        find(core, S, block(10 + i), SEND);
+        hub_core_answer_stored(core, waiter, HUB_STORED, false);
+        assert_string_equal(acted(core), "r");
+    }
+    assert_int_equal(stats_of(core).wanted, 0);
+    assert_int_equal(stats_of(core).queued, 0);
+    assert_int_equal(stats_of(core).precaching, 0);
 }
 
 static void a_service_that_is_ahead_of_the_network_is_believed(void **state)
@@ -468,7 +493,7 @@ static void a_chain_is_stored_once_at_a_time(void **state)
 {
     struct hub_core *core = *state;
     (void)ask(core, 0, block(1), &account, SEND);
-    assert_string_equal(acted(core), "Fw");
+    assert_string_equal(acted(core), "wF");
     (void)ask(core, 0, block(2), &account, SEND);
     assert_string_equal(acted(core), "w");
     (void)ask(core, 0, block(3), &account, SEND);
@@ -520,6 +545,7 @@ int main(void)
         TEST(without_heights_the_node_is_asked_where_the_chain_is),
         TEST(a_node_that_knows_no_block_changes_nothing),
         TEST(an_account_that_makes_room_takes_no_request_along),
+        TEST(an_account_that_makes_room_leaves_its_search_to_who_asks),
         TEST(a_service_that_is_ahead_of_the_network_is_believed),
         TEST(another_service_moves_nothing),
         TEST(a_request_makes_what_is_made_ahead_urgent),
