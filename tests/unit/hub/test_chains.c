@@ -489,6 +489,26 @@ static void a_restored_chain_goes_on_where_it_was(void **state)
     assert_int_equal(hub_core_chains(core, &cursor, seen, 2), 0);
 }
 
+/* Those used last are restored first, and are those that stay. */
+static void of_more_chains_than_there_may_be_the_newest_are_restored(void **state)
+{
+    struct hub_core *core = *state;
+    struct hub_chain chain = {.service_id = SERVICE, .ttl_us = HOUR};
+    for (uint8_t i = 1; i <= 4; i++) {
+        chain.account.key[0] = i;
+        chain.frontier = block(i);
+        chain.idle_us = i * S;
+        hub_core_restore_chain(core, 10 * S, &chain);
+    }
+    assert_int_equal(stats_of(core).chains, 3);
+    (void)ask(core, 11 * S, block(9), &(struct account){{9}}, SEND);
+    struct account seen[3];
+    size_t cursor = 0;
+    assert_int_equal(hub_core_chains(core, &cursor, seen, 3), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(seen[i].key[0] == 1 || seen[i].key[0] == 2 || seen[i].key[0] == 9);
+}
+
 static void a_chain_is_stored_once_at_a_time(void **state)
 {
     struct hub_core *core = *state;
@@ -556,6 +576,7 @@ int main(void)
         TEST(a_forgotten_service_takes_its_chains_with_it),
         TEST(a_chain_nobody_asks_for_is_forgotten),
         TEST(a_restored_chain_goes_on_where_it_was),
+        TEST(of_more_chains_than_there_may_be_the_newest_are_restored),
         TEST(a_chain_is_stored_once_at_a_time),
         TEST(those_who_wait_for_a_banned_service_are_told),
         TEST(a_work_at_hand_is_known_while_it_lives),
