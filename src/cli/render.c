@@ -1,5 +1,7 @@
 #include "cli/render.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,6 +52,17 @@ static void pad(struct text *text, const char *shown, size_t width)
         append(text, " ", 1);
 }
 
+/* Each byte of a control character, of which some have two, and of what is no UTF-8. */
+static void hide_controls(char *text, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        const size_t bytes = utf8_length(text + i, length - i);
+        if (bytes == 0 || utf8_is_control(text + i, bytes))
+            memset(text + i, '?', bytes > 0 ? bytes : 1);
+        i += bytes > 0 ? bytes : 1;
+    }
+}
+
 /* One value in one line: a text without its quotes, "-" for null, all else as it stands. */
 static void format_cell(struct json_value value, char cell[CELL_MAX])
 {
@@ -58,9 +71,7 @@ static void format_cell(struct json_value value, char cell[CELL_MAX])
         (void)snprintf(cell, CELL_MAX, "-");
     else if (value.type != JSON_STRING || !json_string(value, cell, CELL_MAX, &length))
         (void)snprintf(cell, CELL_MAX, "%.*s", (int)value.text.length, value.text.data);
-    for (size_t i = 0; i < length || cell[i] != '\0'; i++)
-        if ((unsigned char)cell[i] < ' ' || cell[i] == 127)
-            cell[i] = '?';
+    hide_controls(cell, length > 0 ? length : strlen(cell));
 }
 
 static void format_name(struct slice name, char text[64])

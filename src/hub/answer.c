@@ -78,7 +78,7 @@ size_t answer_work(char *buffer, const struct root *root, uint64_t nonce, bool c
 
 size_t answer_error(char *buffer, const char *error, const struct answer_frame *frame)
 {
-    struct json_writer writer = begin(buffer, ANSWER_ROOM + frame->id.length + 6 * strlen(error));
+    struct json_writer writer = begin(buffer, ANSWER_ROOM + frame->id.length);
     json_key(&writer, "error");
     json_write_text(&writer, error);
     return end(&writer, frame);

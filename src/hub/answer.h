@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "nano/work.h"
 
-/** Room an answer needs beyond its id and the text of its error. */
+/** Room an answer needs beyond its id; the text of its error has at most 200 bytes. */
 enum { ANSWER_ROOM = 640 };
 
 /** What every answer carries besides its own members. */
@@ -25,7 +25,7 @@ struct answer_frame {
 size_t answer_work(char *buffer, const struct root *root, uint64_t nonce, bool clamped,
                    const struct answer_frame *frame);
 
-/** `{"error"[,"id"]}`; buffer must have ANSWER_ROOM + id.length + 6 * strlen(error) bytes. */
+/** `{"error"[,"id"]}`; buffer likewise, here and below. */
 size_t answer_error(char *buffer, const char *error, const struct answer_frame *frame);
 
 /** The error of an expired wait: `{"error","timeout":true[,"id"]}`. */

@@ -15,6 +15,8 @@ struct talk {
     uv_pipe_t pipe;
     uv_write_t write;
     struct control *control;
+    struct talk *previous; /* Among all of them. */
+    struct talk *next;
     size_t length;
     bool executing; /* An answer is to come; the memory must wait for it. */
     bool closed;
@@ -26,7 +28,8 @@ struct control {
     uv_pipe_t listener;
     struct admin_options admin;
     struct log log;
-    size_t talks;
+    struct talk *talks;
+    size_t talk_count;
     bool listener_closed;
     bool closing;
     char path[PATH_SIZE];
@@ -46,7 +49,7 @@ static bool make_path(const char *data_directory, char path[PATH_SIZE], struct e
 
 static void finish_close(struct control *control)
 {
-    if (!control->closing || control->talks > 0 || !control->listener_closed)
+    if (!control->closing || control->talks != NULL || !control->listener_closed)
         return;
     void (*done)(void *context) = control->done;
     void *context = control->done_context;
@@ -60,9 +63,15 @@ static void free_talk(struct talk *talk)
     struct control *control = talk->control;
     if (!talk->closed || talk->executing)
         return;
+    if (talk->previous != NULL)
+        talk->previous->next = talk->next;
+    else
+        control->talks = talk->next;
+    if (talk->next != NULL)
+        talk->next->previous = talk->previous;
+    control->talk_count--;
     free(talk->answer);
     free(talk);
-    control->talks--;
     finish_close(control);
 }
 
@@ -142,8 +151,12 @@ static void on_connection(uv_stream_t *listener, int status)
     talk->control = control;
     talk->pipe.data = talk;
     (void)uv_pipe_init(listener->loop, &talk->pipe, 0);
-    control->talks++;
-    if (uv_accept(listener, (uv_stream_t *)&talk->pipe) != 0 || control->talks > TALKS_MAX ||
+    talk->next = control->talks;
+    if (talk->next != NULL)
+        talk->next->previous = talk;
+    control->talks = talk;
+    control->talk_count++;
+    if (uv_accept(listener, (uv_stream_t *)&talk->pipe) != 0 || control->talk_count > TALKS_MAX ||
         uv_read_start((uv_stream_t *)&talk->pipe, on_allocate, on_read) != 0)
         end_talk(talk);
 }
@@ -193,6 +206,9 @@ void control_close(struct control *control, void (*done)(void *context), void *c
     control->done_context = context;
     (void)unlink(control->path);
     uv_close((uv_handle_t *)&control->listener, on_listener_closed);
+    /* Whoever is still connected neither asks nor reads: nothing waits for that. */
+    for (struct talk *talk = control->talks; talk != NULL; talk = talk->next)
+        end_talk(talk);
 }
 
 static bool send_all(int descriptor, struct slice text)

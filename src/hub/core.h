@@ -250,8 +250,9 @@ struct hub_chain {
     uint64_t ttl_us;
 };
 
-/** Start, after services and works: a chain of an earlier run. Work that was to be made ahead for
- * it and was not found is asked for again, if the account was in use within the life of a work. */
+/** Start, after services and works: a chain of an earlier run, those used last first: what a limit
+ * leaves no room for is not restored. Work that was to be made ahead for it and was not found is
+ * asked for again, if the account was in use within the life of a work. */
 void hub_core_restore_chain(struct hub_core *core, uint64_t now_us,
                             const struct hub_chain *restored);
 

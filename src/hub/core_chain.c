@@ -353,12 +353,29 @@ void hub_core_forget_service(struct hub_core *core, int64_t service_id)
     free(sponsor);
 }
 
+/* Those restored later have been used earlier: they come to the old end, and nobody makes room for
+ * them. */
+static void chain_link_oldest(struct chain *chain)
+{
+    struct sponsor *sponsor = chain->sponsor;
+    chain_unlink(chain);
+    chain->older = NULL;
+    chain->newer = sponsor->oldest;
+    if (sponsor->oldest != NULL)
+        sponsor->oldest->older = chain;
+    else
+        sponsor->newest = chain;
+    sponsor->oldest = chain;
+    sponsor->chains++;
+}
+
 void hub_core_restore_chain(struct hub_core *core, uint64_t now_us,
                             const struct hub_chain *restored)
 {
     core_begin_event(core);
     struct sponsor *sponsor = sponsor_find(core, restored->service_id);
     if (sponsor == NULL || sponsor->chains >= sponsor->policy.accounts_max ||
+        core->stats.chains >= core->options.chains_max ||
         chain_find(core, &restored->account) != NULL || restored->ttl_us == 0)
         return;
     /* The monotonic clock may be younger than the account's last use. */
@@ -367,6 +384,7 @@ void hub_core_restore_chain(struct hub_core *core, uint64_t now_us,
         chain_add(core, sponsor, &restored->account, &restored->frontier, used_us);
     if (chain == NULL)
         return;
+    chain_link_oldest(chain);
     chain->height = restored->height;
     chain->stored_us = used_us;
     if (restored->idle_us < core->options.cache_us)

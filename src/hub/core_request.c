@@ -124,7 +124,9 @@ static void answer_at_once(struct hub_core *core, struct waiter *waiter, const s
 }
 
 /* The next work may be made ahead, by the account or by this root as the next block's previous.
- * Nothing follows zeros, which stand before every account's first block. */
+ * Nothing follows zeros, which stand before every account's first block. The account that makes
+ * room for another may have had this very root made ahead, and takes an entry that nobody waits for
+ * along: the caller is done with it. */
 static void note_sponsor(struct hub_core *core, const struct hub_request *request,
                          struct entry *entry, uint64_t now_us)
 {
@@ -138,27 +140,27 @@ static void note_sponsor(struct hub_core *core, const struct hub_request *reques
 
 static void begin(struct hub_core *core, struct waiter *waiter, uint64_t now_us)
 {
-    const struct hub_request *request = &waiter->request;
-    if (request->deadline_us <= now_us) {
+    const struct hub_request request = waiter->request;
+    if (request.deadline_us <= now_us) {
         waiter_finish(core, waiter, HUB_ANSWER_TIMEOUT);
         return;
     }
-    struct entry *entry = entry_obtain(core, &request->root);
+    struct entry *entry = entry_obtain(core, &request.root);
     if (entry == NULL || entry->waiter_count >= core->options.waiters_per_entry_max) {
         waiter_finish(core, waiter, HUB_ANSWER_BUSY);
         return;
     }
     entry_forget_expired(core, entry, now_us);
-    note_sponsor(core, request, entry, now_us);
-    if (entry->has_work && entry->value >= request->threshold) {
+    if (entry->has_work && entry->value >= request.threshold) {
         entry->used = true;
-        if (request->free && entry->durable)
+        if (request.free && entry->durable)
             answer_at_once(core, waiter, entry);
         else
             waiter_start_answer(core, waiter, entry, WORK_PRECACHE, now_us);
     } else {
         wait_for_work(core, waiter, entry, now_us);
     }
+    note_sponsor(core, &request, entry, now_us);
 }
 
 waiter_id hub_core_request(struct hub_core *core, uint64_t now_us,

@@ -53,6 +53,7 @@ static void publish_statistics(struct hub *hub)
 }
 
 static void on_core_timer(uv_timer_t *timer);
+static void on_drain_expired(uv_timer_t *timer);
 
 static void arm_core_timer(struct hub *hub)
 {
@@ -71,7 +72,8 @@ static void arm_core_timer(struct hub *hub)
 }
 
 /* Carries out what the last event asks for. None of these calls back into the core: answers and
- * publications report losses from the loop, and the store from its queue. */
+ * publications report losses from the loop, and the store from its queue. For the same reason the
+ * last answer does not close anything from here: who called may be in the midst of more events. */
 static void act(void *context)
 {
     struct hub *hub = context;
@@ -105,7 +107,7 @@ static void act(void *context)
     }
     arm_core_timer(hub);
     if (hub->phase == HUB_DRAINING && hub_core_drained(hub->core))
-        close_all(hub);
+        (void)uv_timer_start(&hub->phase_timer, on_drain_expired, 0, 0);
 }
 
 static void on_core_timer(uv_timer_t *timer)

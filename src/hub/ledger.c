@@ -53,6 +53,7 @@ struct ledger {
     uv_async_t wake;
     struct entry *pool;
     struct entry *free;
+    struct entry *late; /* What was submitted since the store was stopped, the newest first. */
     size_t pool_size;
     struct table *countings; /* By service. */
     struct counting *to_count;
@@ -62,6 +63,7 @@ struct ledger {
     unsigned handles;
     struct ledger_counters counters;
     bool healthy;
+    bool stopped;
     pthread_mutex_t mutex; /* Guards the two fields below, which the store's thread sets. */
     bool health_changed;
     char reason[REASON_SIZE]; /* Of failing; empty when commits work. */
@@ -534,6 +536,11 @@ void ledger_submit(struct ledger *ledger, const struct hub_action *action)
     else
         fill_answer(&entry->op, action);
     entry->submitted_us = clock_monotonic_us();
+    if (ledger->stopped) {
+        entry->next_free = ledger->late;
+        ledger->late = entry;
+        return;
+    }
     store_submit(ledger->options.store, &entry->op);
 }
 
@@ -559,11 +566,29 @@ void ledger_counters(const struct ledger *ledger, struct ledger_counters *counte
     *counters = ledger->counters;
 }
 
+/* What followed from the last ends, such as taking back an answer; a store that has failed is not
+ * tried again. No two of these concern the same thing, so their order does not matter. */
+static void store_late(struct ledger *ledger)
+{
+    struct error error;
+    bool good = true;
+    while (ledger->late != NULL) {
+        struct entry *entry = ledger->late;
+        ledger->late = entry->next_free;
+        good = good && store_apply(ledger->options.store, &entry->op, &error);
+        if (!good)
+            entry->op.status = STORE_ABANDONED;
+        core_op_done(ledger, &entry->op);
+    }
+}
+
 void ledger_stop(struct ledger *ledger, uint64_t patience_ms)
 {
     store_counts(ledger);
     store_stop(ledger->options.store, patience_ms);
+    ledger->stopped = true;
     take_done(ledger);
+    store_late(ledger);
     /* What came while others were being stored; a store that has failed fails once more. */
     struct store_op *op;
     struct error error;

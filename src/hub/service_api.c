@@ -397,8 +397,9 @@ static void on_checked(void *context, void *user, const struct credential_outcom
     }
     const struct slice text = {call->text, call->text_length};
     const bool read = service_request_read(text, &object, &credentials, error);
+    /* By its number: meanwhile the name may have become another service's. */
     struct service *service =
-        outcome->good && read ? services_find(api->options.services, credentials.user) : NULL;
+        outcome->good && read ? services_by_id(api->options.services, outcome->service_id) : NULL;
     sodium_memzero(&credentials, sizeof credentials);
     if (service == NULL)
         refuse(api, call, &refused_credentials);

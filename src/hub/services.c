@@ -72,6 +72,16 @@ static bool grow(struct services *services)
     return true;
 }
 
+/* What no operator can have said, for a file may have been edited by other hands: no division by 0,
+ * and nothing beyond what is counted with. */
+static void make_valid(struct service_record *record)
+{
+    if (!service_rate_valid(record->rate_per_s))
+        record->rate_per_s = SERVICE_RATE_DEFAULT;
+    if (!service_weight_valid(record->weight))
+        record->weight = 1;
+}
+
 bool services_add(struct services *services, const struct service_record *record,
                   struct error *error)
 {
@@ -85,6 +95,7 @@ bool services_add(struct services *services, const struct service_record *record
         return error_set(error, ERROR_MEMORY, "no memory for service %s", record->name);
     }
     service->record = *record;
+    make_valid(&service->record);
     const bool named = table_insert(services->by_name, name_key(record->name).bytes, service);
     const bool numbered =
         table_insert(services->by_id, table_key_of((uint64_t)record->id).bytes, service);

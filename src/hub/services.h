@@ -32,7 +32,8 @@ struct services;
 struct services *services_create(struct error *error);
 void services_destroy(struct services *services);
 
-/** Adds a service as the store has it; copied. ERROR_EXISTS, ERROR_LIMIT, ERROR_MEMORY. */
+/** Adds a service as the store has it; copied, with a rate and a weight that are not acceptable
+ * replaced by the usual ones. ERROR_EXISTS, ERROR_LIMIT, ERROR_MEMORY. */
 bool services_add(struct services *services, const struct service_record *record,
                   struct error *error);
 

@@ -578,7 +578,11 @@ void connection_input(struct http_connection *connection, const char *data, size
 {
     switch (connection->state) {
     case CONNECTION_READING:
-        connection_feed(connection, data, length);
+        /* What was kept is older, and waits for connection_resume() in the loop's next turn. */
+        if (connection->pending_length > 0)
+            keep_pending(connection, data, length);
+        else
+            connection_feed(connection, data, length);
         break;
     case CONNECTION_ANSWERING:
         keep_pending(connection, data, length);

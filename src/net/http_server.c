@@ -82,6 +82,7 @@ static void on_tick(uv_timer_t *timer)
     }
 }
 
+/* The next request of a connection is handed up from the loop, not from inside http_respond(). */
 static void on_resume(uv_idle_t *resumer)
 {
     struct http_server *server = resumer->data;
@@ -94,7 +95,7 @@ static void on_resume(uv_idle_t *resumer)
     }
 }
 
-/* The next request of a connection is handed up from the loop, not from inside http_respond(). */
+/* The bytes of a turn of the loop are written together, before it waits. */
 static void on_flush(uv_prepare_t *flusher)
 {
     struct http_server *server = flusher->data;

@@ -231,7 +231,7 @@ bool sqlite_each_frontier(struct store_backend *common, int64_t now_ms,
                           void *context, struct error *error)
 {
     static const char text[] = "SELECT account, frontier, height, service, used_ms, expires_ms"
-                               " FROM frontiers WHERE expires_ms > ?1 ORDER BY expires_ms";
+                               " FROM frontiers WHERE expires_ms > ?1 ORDER BY expires_ms DESC";
     struct sqlite_backend *backend = (struct sqlite_backend *)common;
     struct frontier_record record;
     sqlite3_stmt *statement = NULL;

@@ -189,7 +189,7 @@ bool store_each_client(struct store *store, size_t limit,
                        bool (*visit)(void *context, const struct client_record *client),
                        void *context, struct error *error);
 
-/** Accounts that expire after now_ms, in the order of their expiry; before store_start(). */
+/** Accounts that expire after now_ms, those that expire last first; before store_start(). */
 bool store_each_frontier(struct store *store, int64_t now_ms,
                          bool (*visit)(void *context, const struct frontier_record *frontier),
                          void *context, struct error *error);

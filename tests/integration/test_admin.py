@@ -438,8 +438,10 @@ def test_commands_work_on_a_stopped_hub_too(worked):
 
 def test_people_get_tables_that_cannot_drive_their_terminal(hub):
     hub.add_service("service", "--display", "\x1b[2Jred\x07")
+    hub.add_service("wide", "--display", "\x9b2Jblå")
     shown = hub.admin("service", "list").stdout
     assert "\x1b" not in shown and "\x07" not in shown and "?[2Jred?" in shown
+    assert "\x9b" not in shown and "??2Jblå" in shown
     assert shown.splitlines()[0].split()[:3] == ["service", "display", "website"]
     assert hub.admin("client", "list").stdout == "(none)\n"
 

@@ -13,8 +13,9 @@ import subprocess
 import time
 
 import websockets
-from conftest import (ACCOUNT, BASE, PATIENCE, PROGRAM, Client, Hub, IndependentWorker,
-                      find_work, random_hash, raw_http, resident_kib, wait_until, work_value)
+from conftest import (ACCOUNT, BASE, OTHER_ACCOUNT, PATIENCE, PROGRAM, Client, Hub,
+                      IndependentWorker, find_work, random_hash, raw_http, resident_kib,
+                      wait_until, work_value)
 
 
 def database(hub, query):
@@ -107,6 +108,86 @@ def test_a_stop_answers_what_waits_and_ends_with_zero(service):
         assert call.result(timeout=PATIENCE) == {"error": "Server busy"}
     assert observer.next("cancel/ondemand")
     observer.close()
+
+
+def send_request(hub, root, **fields):
+    """A request whose answer is not read yet."""
+    body = json.dumps(hub.request(root, **{"timeout": 30, **fields})).encode()
+    connection = socket.create_connection(("127.0.0.1", hub.port), timeout=PATIENCE)
+    connection.sendall(b"POST /service/ HTTP/1.1\r\nHost: hub\r\nContent-Length: %d\r\n\r\n%s"
+                       % (len(body), body))
+    return connection
+
+
+def test_a_stop_ends_well_when_commits_come_in_the_midst_of_it(tmp_path):
+    """The last answer becomes durable together with a chain that has gone on meanwhile."""
+    service = Hub(tmp_path, "--block-secret=a-secret-path-of-32-characters-x").start()
+    service.add_service()
+    observer = Client(service, subscribe=["work/#"])
+    service.ask(random_hash(), timeout=1)  # the key is known from now on
+    store = sqlite3.connect(service.data / "dpow.db", isolation_level=None)
+    store.execute("BEGIN IMMEDIATE")
+    connections = []
+    for _ in range(2):
+        root = random_hash()
+        connections.append(send_request(service, root))
+        while observer.next("work/ondemand")[1].split(",")[0] != root:
+            pass
+        observer.publish("result/ondemand", f"{root},{find_work(root, int(BASE, 16))},{ACCOUNT}")
+        time.sleep(0.1)
+    for _ in range(2):
+        root = random_hash()
+        leaving = send_request(service, root, account=OTHER_ACCOUNT)
+        while observer.next("work/ondemand")[1].split(",")[0] != root:
+            pass
+        leaving.close()
+    time.sleep(0.1)
+    service.process.child.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    store.execute("ROLLBACK")
+    store.close()
+    assert service.process.child.wait(PATIENCE) == 0, service.log()
+    service.stop()
+    for connection in connections:
+        assert b'"work"' in connection.recv(4096)
+        connection.close()
+    observer.close()
+
+
+def test_a_credit_comes_back_even_if_its_answer_is_counted_in_the_stop(tmp_path):
+    """The service has been told that it failed when the count at last becomes durable."""
+    service = Hub(tmp_path).start()
+    service.add_service("service", "--credits=5")
+    observer = Client(service, subscribe=["work/#"])
+    service.ask(random_hash(), timeout=1)  # the key is known from now on
+    store = sqlite3.connect(service.data / "dpow.db", isolation_level=None)
+    store.execute("BEGIN IMMEDIATE")
+    root = random_hash()
+    connection = send_request(service, root, timeout=1)
+    while observer.next("work/ondemand")[1].split(",")[0] != root:
+        pass
+    observer.publish("result/ondemand", f"{root},{find_work(root, int(BASE, 16))},{ACCOUNT}")
+    assert b"error" in connection.recv(4096)  # after the time-out and its grace
+    for _ in range(2):  # the second one does not wait for what is in hand
+        service.process.child.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+    store.execute("ROLLBACK")
+    assert service.process.child.wait(PATIENCE) == 0, service.log()
+    assert store.execute("SELECT credits FROM services").fetchall() == [(5,)]
+    store.close()
+    service.stop()
+    connection.close()
+    observer.close()
+
+
+def test_a_silent_peer_of_the_control_socket_does_not_hold_up_a_stop(hub):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(hub.data / "control.sock"))
+        silent.sendall(b'{"command":')
+        time.sleep(0.1)
+        begin = time.monotonic()
+        assert hub.stop() == 0
+        assert time.monotonic() - begin < 5
 
 
 def test_interrupt_ends_with_130(hub):

@@ -125,9 +125,9 @@ static void the_next_work_of_an_account_is_made_ahead_and_handed_out(void **stat
 {
     struct hub_core *core = *state;
     const waiter_id first = ask(core, 0, block(1), &account, SEND);
-    assert_string_equal(acted(core), "Fw");
-    assert_int_equal(action(core, 0)->store_frontier.service_id, SERVICE);
-    assert_memory_equal(&action(core, 0)->store_frontier.account, &account, sizeof account);
+    assert_string_equal(acted(core), "wF");
+    assert_int_equal(action(core, 1)->store_frontier.service_id, SERVICE);
+    assert_memory_equal(&action(core, 1)->store_frontier.account, &account, sizeof account);
     find(core, 0, block(1), SEND);
     assert_int_equal(action(core, 1)->store_work.service_id, SERVICE);
     hub_core_answer_stored(core, first, HUB_STORED, false);
@@ -257,6 +257,31 @@ static void an_account_that_makes_room_takes_no_request_along(void **state)
     assert_string_equal(acted(core), "r");
     assert_int_equal(stats_of(core).entries, 3);
     assert_int_equal(stats_of(core).wanted, 0);
+}
+
+/* The same while that root is being made ahead, asked for or waiting for its turn. */
+static void an_account_that_makes_room_leaves_its_search_to_who_asks(void **state)
+{
+    struct hub_core *core = *state;
+    for (uint8_t i = 1; i <= 3; i++) {
+        serve(core, i, block(i), &(struct account){{i}});
+        confirm(core, i, (struct account){{i}}, block(10 + i), block(i), 0);
+        hub_core_frontier_stored(core, i, &(struct account){{i}});
+    }
+    assert_int_equal(stats_of(core).precaching, 2);
+    assert_int_equal(stats_of(core).queued, 1);
+    for (uint8_t i = 1; i <= 3; i++) {
+        const waiter_id waiter = ask(core, S, block(10 + i), &(struct account){{20 + i}}, SEND);
+        assert_true(waiter != 0);
+        hub_core_frontier_stored(core, S, &(struct account){{20 + i}});
+        assert_int_equal(stats_of(core).entries, 3);
+        find(core, S, block(10 + i), SEND);
+        hub_core_answer_stored(core, waiter, HUB_STORED, false);
+        assert_string_equal(acted(core), "r");
+    }
+    assert_int_equal(stats_of(core).wanted, 0);
+    assert_int_equal(stats_of(core).queued, 0);
+    assert_int_equal(stats_of(core).precaching, 0);
 }
 
 static void a_service_that_is_ahead_of_the_network_is_believed(void **state)
@@ -464,11 +489,31 @@ static void a_restored_chain_goes_on_where_it_was(void **state)
     assert_int_equal(hub_core_chains(core, &cursor, seen, 2), 0);
 }
 
+/* Those used last are restored first, and are those that stay. */
+static void of_more_chains_than_there_may_be_the_newest_are_restored(void **state)
+{
+    struct hub_core *core = *state;
+    struct hub_chain chain = {.service_id = SERVICE, .ttl_us = HOUR};
+    for (uint8_t i = 1; i <= 4; i++) {
+        chain.account.key[0] = i;
+        chain.frontier = block(i);
+        chain.idle_us = i * S;
+        hub_core_restore_chain(core, 10 * S, &chain);
+    }
+    assert_int_equal(stats_of(core).chains, 3);
+    (void)ask(core, 11 * S, block(9), &(struct account){{9}}, SEND);
+    struct account seen[3];
+    size_t cursor = 0;
+    assert_int_equal(hub_core_chains(core, &cursor, seen, 3), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(seen[i].key[0] == 1 || seen[i].key[0] == 2 || seen[i].key[0] == 9);
+}
+
 static void a_chain_is_stored_once_at_a_time(void **state)
 {
     struct hub_core *core = *state;
     (void)ask(core, 0, block(1), &account, SEND);
-    assert_string_equal(acted(core), "Fw");
+    assert_string_equal(acted(core), "wF");
     (void)ask(core, 0, block(2), &account, SEND);
     assert_string_equal(acted(core), "w");
     (void)ask(core, 0, block(3), &account, SEND);
@@ -520,6 +565,7 @@ int main(void)
         TEST(without_heights_the_node_is_asked_where_the_chain_is),
         TEST(a_node_that_knows_no_block_changes_nothing),
         TEST(an_account_that_makes_room_takes_no_request_along),
+        TEST(an_account_that_makes_room_leaves_its_search_to_who_asks),
         TEST(a_service_that_is_ahead_of_the_network_is_believed),
         TEST(another_service_moves_nothing),
         TEST(a_request_makes_what_is_made_ahead_urgent),
@@ -530,6 +576,7 @@ int main(void)
         TEST(a_forgotten_service_takes_its_chains_with_it),
         TEST(a_chain_nobody_asks_for_is_forgotten),
         TEST(a_restored_chain_goes_on_where_it_was),
+        TEST(of_more_chains_than_there_may_be_the_newest_are_restored),
         TEST(a_chain_is_stored_once_at_a_time),
         TEST(those_who_wait_for_a_banned_service_are_told),
         TEST(a_work_at_hand_is_known_while_it_lives),

@@ -45,6 +45,24 @@ static void services_are_found_by_name_and_number(void **state)
     services_destroy(NULL);
 }
 
+static void a_rate_that_cannot_be_counted_with_is_the_usual_one(void **state)
+{
+    (void)state;
+    static const double rates[] = {0, -1, 1e-300, HUGE_VAL, -HUGE_VAL};
+    struct error error;
+    struct services *services = services_create(&error);
+    for (size_t i = 0; i < COUNT(rates); i++) {
+        struct service_record record = record_named("s", 1, rates[i]);
+        record.weight = rates[i];
+        assert_true(services_add(services, &record, &error));
+        struct service *service = services_find(services, "s");
+        assert_true(service->record.rate_per_s == SERVICE_RATE_DEFAULT);
+        assert_true(service->record.weight == 1);
+        services_remove(services, service);
+    }
+    services_destroy(services);
+}
+
 static void names_rates_and_websites_have_limits(void **state)
 {
     (void)state;
@@ -241,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_are_found_by_name_and_number),
+        cmocka_unit_test(a_rate_that_cannot_be_counted_with_is_the_usual_one),
         cmocka_unit_test(names_rates_and_websites_have_limits),
         cmocka_unit_test(a_rested_service_has_a_burst_and_then_its_rate),
         cmocka_unit_test(a_slow_rate_holds_from_the_second_request_on),

@@ -423,6 +423,12 @@ static void chains_come_back_until_they_expire(void **state)
     struct frontier_record none = {0};
     assert_true(store_each_frontier(place->store, FUTURE_MS, keep_frontier, &none, &error));
     assert_int_equal(none.expires_ms, 0);
+    /* Those that expire last come first. */
+    struct store_op earlier = {.kind = STORE_FRONTIER,
+                               .frontier = {{{0}}, {{2}}, 3, 4, 5, FUTURE_MS - 1}};
+    assert_int_equal(apply(place, &earlier), STORE_DONE);
+    assert_true(store_each_frontier(place->store, 1, keep_frontier, &seen, &error));
+    assert_memory_equal(&seen, &earlier.frontier, sizeof seen);
 }
 
 static void a_chain_is_imported_where_none_is(void **state)
