@@ -197,7 +197,8 @@ static void end_line(struct child *child)
     child->line[child->line_length] = '\0';
     if (child->line_length > 0 && !broker->stopping) {
         memcpy(broker->last_line, child->line, child->line_length + 1);
-        if (strcasestr(child->line, "plugin") != NULL)
+        const bool starting = uv_now(broker->loop) - broker->started_ms <= STEADY_MS;
+        if (starting && strcasestr(child->line, "plugin") != NULL)
             memcpy(broker->complaint, child->line, child->line_length + 1);
         log_write(&broker->log, LOG_WARNING, "mosquitto: %s", child->line);
     }

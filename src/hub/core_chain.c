@@ -225,7 +225,7 @@ void chain_note_request(struct hub_core *core, const struct hub_request *request
     chain_use(core, chain, now_us);
     if (chain->sponsor != sponsor || same_root(&chain->frontier, &request->root))
         return;
-    precache_drop(core, &chain->frontier);
+    precache_drop(core, chain);
     chain->frontier = request->root;
     chain->height = 0;
     chain_store(core, chain, now_us);
@@ -234,7 +234,7 @@ void chain_note_request(struct hub_core *core, const struct hub_request *request
 static void advance(struct hub_core *core, struct chain *chain, const struct root *frontier,
                     uint64_t height, uint64_t now_us)
 {
-    precache_drop(core, &chain->frontier);
+    precache_drop(core, chain);
     chain->frontier = *frontier;
     chain->height = height;
     chain_store(core, chain, now_us);

@@ -179,7 +179,7 @@ bool sponsor_destroy(void *context, void *sponsor);
 
 /* core_precache.c */
 void precache_frontier(struct hub_core *core, struct chain *chain, uint64_t now_us);
-void precache_drop(struct hub_core *core, const struct root *root);
+void precache_drop(struct hub_core *core, const struct chain *chain);
 void precache_stop(struct hub_core *core, const struct root *root);
 bool precache_queue(struct hub_core *core, struct entry *entry);
 void precache_unqueue(struct hub_core *core, struct entry *entry);

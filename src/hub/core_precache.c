@@ -79,11 +79,13 @@ static void stop(struct hub_core *core, struct entry *entry)
     entry_settle(core, entry);
 }
 
-/* The chain has gone on: nobody will ask for this root any more, except who waits for it now. */
-void precache_drop(struct hub_core *core, const struct root *root)
+/* The chain is about to go on: nobody will ask for its frontier any more, except who waits for it
+ * now. What another service was the first to ask for stays: this one's word does not make it a head
+ * of its chain. */
+void precache_drop(struct hub_core *core, const struct chain *chain)
 {
-    struct entry *entry = entry_find(core, root);
-    if (entry == NULL)
+    struct entry *entry = entry_find(core, &chain->frontier);
+    if (entry == NULL || entry->service_id != chain->sponsor->service_id)
         return;
     if (entry->ahead && entry->has_work) {
         core->stats.precache_used += entry->used ? 1 : 0;
@@ -132,11 +134,17 @@ void precache_unqueue(struct hub_core *core, struct entry *entry)
     entry->state = ENTRY_LINGERING;
 }
 
-/* What workers have not found for long makes room for others that wait. */
+/* What workers have not found for long makes room for others that wait; what may not be made ahead
+ * any more is given up. */
 bool precache_next_turn(struct hub_core *core, struct entry *entry, uint64_t now_us)
 {
-    if (entry->type != WORK_PRECACHE || core->queued.oldest == NULL ||
-        now_us - entry->since_us < core->options.precache_us)
+    if (entry->type != WORK_PRECACHE)
+        return false;
+    if (!sponsor_may_precache(core, entry->service_id)) {
+        stop(core, entry);
+        return true;
+    }
+    if (core->queued.oldest == NULL || now_us - entry->since_us < core->options.precache_us)
         return false;
     entry_cancel_workers(core, entry);
     entry_unwant(core, entry);
