@@ -17,7 +17,8 @@ static const struct option_spec run_options[] = {
      .argument = "URL",
      .help = "The RPC of the node with the wallet. Always the same: it is the node that knows what "
              "it has sent already.",
-     .fallback = "http://[::1]:7076"},
+     .fallback = "http://[::1]:7076",
+     .secret = true},
     {.name = "wallet",
      .kind = OPTION_TEXT,
      .argument = "ID",

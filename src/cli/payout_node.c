@@ -27,6 +27,7 @@ void payout_node_close(struct payout_node *node)
     (void)uv_run(&node->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&node->loop);
     free(node->text);
+    explicit_bzero(&node->url, sizeof node->url);
 }
 
 static void on_response(void *context, int status, struct slice body)
