@@ -161,7 +161,7 @@ int admin_run_noting(const struct invocation *invocation, struct admin_request *
                      const char *note)
 {
     struct admin_answer answer = {0};
-    struct json_value result = {JSON_ABSENT, {NULL, 0}};
+    struct json_value result = {JSON_ABSENT, {"", 0}};
     struct error error;
     int status = EXIT_DONE;
     if (admin_ask(invocation, request, &answer, &result, &error))
@@ -183,7 +183,7 @@ int admin_run_check(const struct invocation *invocation, struct admin_request *r
                     const char *none)
 {
     struct admin_answer answer = {0};
-    struct json_value result = {JSON_ABSENT, {NULL, 0}};
+    struct json_value result = {JSON_ABSENT, {"", 0}};
     struct error error;
     if (!admin_ask(invocation, request, &answer, &result, &error)) {
         free(answer.text);

@@ -1,5 +1,6 @@
 #include "hub/payout_share.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +28,14 @@ static void multiply(u128 a, u128 b, u128 *high, u128 *low)
     *high = (a >> 64) * (b >> 64) + (low_high >> 64) + (high_low >> 64) + (middle >> 64);
 }
 
-/* value × numerator ÷ denominator, for a numerator that is not larger: the quotient then fits. */
+/* value × numerator ÷ denominator, for a numerator that is not larger: the quotient then
+ * fits. */
 static struct division scale(u128 value, u128 numerator, u128 denominator)
 {
     struct division division = {value, 0};
     u128 high;
     u128 low;
+    assert(denominator != 0 && numerator <= denominator);
     if (numerator == denominator)
         return division;
     multiply(value, numerator, &high, &low);
