@@ -84,6 +84,7 @@ extern const struct command command_payout_run;
 extern const struct command command_payout_cancel;
 extern const struct command command_payout_export;
 extern const struct command command_payout_import;
+extern const struct command command_payout_import_original;
 extern const struct command command_audit;
 extern const struct command command_check;
 extern const struct command command_stats;

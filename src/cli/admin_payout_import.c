@@ -2,12 +2,8 @@
 
 #include "base/hex.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-
-enum { FILE_MAX = 256 << 20 };
 
 /* A payment as the file has it. */
 struct entry {
@@ -24,23 +20,6 @@ struct import {
     struct error *error;
     bool failed;
 };
-
-static bool read_file(const char *path, char **text, struct error *error)
-{
-    FILE *file = fopen(path, "re");
-    struct stat status;
-    if (file == NULL)
-        return error_set(error, ERROR_SYSTEM, "cannot open %.160s: %s", path, strerror(errno));
-    if (fstat(fileno(file), &status) != 0 || status.st_size > FILE_MAX) {
-        (void)fclose(file);
-        return error_set(error, ERROR_LIMIT, "%.160s is larger than 256 MiB", path);
-    }
-    const size_t size = (size_t)status.st_size;
-    *text = calloc(1, size + 1);
-    const bool done = *text != NULL && fread(*text, 1, size, file) == size;
-    (void)fclose(file);
-    return done || error_set(error, ERROR_SYSTEM, "cannot read %.160s", path);
-}
 
 static int compare_item(const void *key, const void *element)
 {
@@ -138,16 +117,11 @@ static bool read_entries(const struct invocation *invocation, struct import *imp
 {
     struct error *error = import->error;
     if (!payout_book_read(invocation, invocation->arguments[0], &import->book, error) ||
-        !read_file(invocation->arguments[1], &import->text, error))
+        !payout_file_read(invocation->arguments[1], &import->text, error))
         return false;
-    const struct slice text = slice_of(import->text);
-    const char *first = import->text + strspn(import->text, " \t\r\n");
     if (import->book.cancelled)
         return error_set(error, ERROR_INVALID, "payout %s is cancelled", import->book.id);
-    if (!json_valid(text) || *first != '{')
-        return error_set(error, ERROR_INVALID, "%.160s is no JSON object",
-                         invocation->arguments[1]);
-    json_each_member(text, add_entry, import);
+    json_each_member(slice_of(import->text), add_entry, import);
     return !import->failed;
 }
 

@@ -4,8 +4,12 @@
 #include "cli/render.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+enum { FILE_MAX = 256 << 20 };
 
 /* Lines while they are read, page by page. */
 struct reading {
@@ -63,7 +67,7 @@ static bool read_item(struct slice text, struct payout_item *item)
         !read_state(&object, &item->state))
         return false;
     item->tried = json_find(&object, "tried").type == JSON_STRING;
-    return item->state == PAYOUT_PLANNED ||
+    return json_find(&object, "block").type == JSON_NULL ||
            read_text(&object, "block", item->block, sizeof item->block);
 }
 
@@ -233,4 +237,32 @@ bool payout_confirmed(const struct invocation *invocation, const struct payout_b
         return false;
     item->state = PAYOUT_CONFIRMED;
     return true;
+}
+
+static bool read_file(const char *path, char **text, struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    struct stat status;
+    if (file == NULL)
+        return error_set(error, ERROR_SYSTEM, "cannot open %.160s: %s", path, strerror(errno));
+    if (fstat(fileno(file), &status) != 0 || status.st_size > FILE_MAX) {
+        (void)fclose(file);
+        return error_set(error, ERROR_LIMIT, "%.160s is larger than 256 MiB", path);
+    }
+    const size_t size = (size_t)status.st_size;
+    *text = calloc(1, size + 1);
+    const bool done = *text != NULL && fread(*text, 1, size, file) == size;
+    (void)fclose(file);
+    if (!done)
+        (void)error_set(error, ERROR_SYSTEM, "cannot read %.160s", path);
+    return done;
+}
+
+bool payout_file_read(const char *path, char **text, struct error *error)
+{
+    if (!read_file(path, text, error))
+        return false;
+    const char *first = *text + strspn(*text, " \t\r\n");
+    return (json_valid(slice_of(*text)) && *first == '{') ||
+           error_set(error, ERROR_INVALID, "%.160s is no JSON object", path);
 }

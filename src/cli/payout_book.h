@@ -63,4 +63,10 @@ bool payout_sent(const struct invocation *invocation, const struct payout_book *
 bool payout_confirmed(const struct invocation *invocation, const struct payout_book *book,
                       struct payout_item *item, struct error *error);
 
+/**
+ * Reads a file that is one JSON object.
+ * @param text for the caller to free(), also after a failure if it is set
+ */
+bool payout_file_read(const char *path, char **text, struct error *error);
+
 #endif

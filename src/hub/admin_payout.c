@@ -198,7 +198,7 @@ static void write_line(void *context, const struct payout_line *line)
     json_key(writer, "state");
     json_write_text(writer, payout_state_name(line->state));
     json_key(writer, "block");
-    if (line->state == PAYOUT_PLANNED) {
+    if (!line->has_block) {
         json_write_null(writer);
     } else {
         hex_encode_upper(line->block.bytes, sizeof line->block.bytes, block);
@@ -312,7 +312,7 @@ static bool read_rule(struct admin_call *call, enum payout_rule *rule)
 {
     char text[16] = "works";
     if (admin_text(call, "rule", text, sizeof text)) {
-        for (int i = 0; i < PAYOUT_RULES; i++) {
+        for (int i = 0; i < PAYOUT_ORIGINAL; i++) {
             *rule = (enum payout_rule)i;
             if (strcmp(text, payout_rule_name(*rule)) == 0)
                 return true;

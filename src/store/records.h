@@ -115,10 +115,11 @@ struct audit_record {
     char command[STORE_COMMAND_SIZE];
 };
 
-/** What a payout is in proportion to. */
-enum payout_rule { PAYOUT_WORKS, PAYOUT_HASHES, PAYOUT_RULES };
+/** What a payout is in proportion to; ORIGINAL: to works, made by another hub, amounts not known.
+ */
+enum payout_rule { PAYOUT_WORKS, PAYOUT_HASHES, PAYOUT_ORIGINAL, PAYOUT_RULES };
 
-/** "works", "hashes". */
+/** "works", "hashes", "original". */
 const char *payout_rule_name(enum payout_rule rule);
 
 /** How far the payment of one account is. */
@@ -141,6 +142,7 @@ struct payout_line {
     char send_id[PAYOUT_SEND_ID_SIZE]; /**< By it a wallet knows a send that is repeated. */
     enum payout_state state;
     struct root block;    /**< The hash of its block, if it is sent. */
+    bool has_block;       /**< It is not known of what another hub paid. */
     int64_t tried_ms;     /**< When a wallet was first told to send it; 0: never. */
     int64_t sent_ms;      /**< When the block was known; 0: not yet. */
     int64_t confirmed_ms; /**< When it was known to be confirmed; 0: not yet. */

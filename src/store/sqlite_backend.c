@@ -74,6 +74,7 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_PAYOUT_TRY:
     case STORE_PAYOUT_SENT:
     case STORE_PAYOUT_CONFIRMED:
+    case STORE_PAYOUT_ORIGINAL:
         return sqlite_apply_payout(backend, op, error);
     case STORE_NOTE:
         return true;

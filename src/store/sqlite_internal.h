@@ -2,7 +2,7 @@
  * sqlite_internal: what the files of the SQLite backend share. sqlite_backend.c opens the file and
  * sends each operation where it belongs: sqlite_works.c (works and rewards), sqlite_answers.c
  * (answers and credits), sqlite_services.c (services and keys), sqlite_books.c (what else is
- * written, and the audit log), sqlite_payouts.c and sqlite_payout_plan.c (payouts). sqlite_read.c
+ * written, and the audit log), sqlite_payouts.c and sqlite_payout_*.c (payouts). sqlite_read.c
  * reads, sqlite_check.c recomputes the totals, sqlite_checkpoint.c keeps the log short,
  * sqlite_schema.c has the tables, sqlite_statements.c the statements and how values are bound.
  */
@@ -128,9 +128,13 @@ bool sqlite_add_credits(struct sqlite_backend *backend, struct credit_record *re
 bool sqlite_write_audit(struct sqlite_backend *backend, const struct audit_record *record,
                         struct error *error);
 
-/* sqlite_payouts.c, sqlite_payout_plan.c */
+/* sqlite_payouts.c, sqlite_payout_plan.c, sqlite_payout_original.c */
 bool sqlite_apply_payout(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 bool sqlite_plan_payout(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+/** Adds a payout without lines, and sets its id. */
+bool sqlite_write_plan(struct sqlite_backend *backend, struct payout_record *record,
+                       struct error *error);
+bool sqlite_record_payout(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 bool sqlite_read_payouts(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 bool sqlite_read_payout_lines(struct sqlite_backend *backend, struct store_op *op,
                               struct error *error);

@@ -110,7 +110,7 @@ static void make_send_id(char text[PAYOUT_SEND_ID_SIZE])
     }
 }
 
-static bool write_plan(struct sqlite_backend *backend, struct payout_record *record,
+bool sqlite_write_plan(struct sqlite_backend *backend, struct payout_record *record,
                        struct error *error)
 {
     static const char text[] = "INSERT INTO payouts (rule, budget, minimum, threshold, created_ms)"
@@ -183,7 +183,7 @@ bool sqlite_plan_payout(struct sqlite_backend *backend, struct store_op *op, str
     if (good && plan.count == 0)
         op->status = STORE_CONFLICT;
     else
-        good = good && write_plan(backend, record, error) &&
+        good = good && sqlite_write_plan(backend, record, error) &&
                write_lines(backend, &plan, record->id, error);
     free(plan.lines);
     return good;

@@ -118,6 +118,8 @@ bool sqlite_apply_payout(struct sqlite_backend *backend, struct store_op *op, st
         return cancel(backend, op, error);
     case STORE_PAYOUT_TRY:
         return try_line(backend, op, error);
+    case STORE_PAYOUT_ORIGINAL:
+        return sqlite_record_payout(backend, op, error);
     case STORE_PAYOUT_SENT:
         return send_line(backend, op, error);
     default:
@@ -135,7 +137,8 @@ static void read_payout(sqlite3_stmt *statement, struct payout_record *record)
 {
     memset(record, 0, sizeof *record);
     record->id = sqlite3_column_int64(statement, 0);
-    record->rule = sqlite3_column_int(statement, 1) == 0 ? PAYOUT_WORKS : PAYOUT_HASHES;
+    const int rule = sqlite3_column_int(statement, 1);
+    record->rule = rule >= 0 && rule < PAYOUT_RULES ? (enum payout_rule)rule : PAYOUT_WORKS;
     (void)sqlite_read_u128(statement, 2, &record->budget);
     (void)sqlite_read_u128(statement, 3, &record->minimum);
     record->threshold = (uint64_t)sqlite3_column_int64(statement, 4);
@@ -223,8 +226,7 @@ static bool read_line(sqlite3_stmt *statement, struct payout_line *line)
     }
     sqlite_read_text(statement, 6, line->send_id, sizeof line->send_id);
     line->state = read_state(statement, 7);
-    if (!sqlite_read_key(statement, 8, line->block.bytes) && line->state != PAYOUT_PLANNED)
-        return false;
+    line->has_block = sqlite_read_key(statement, 8, line->block.bytes);
     line->tried_ms = sqlite3_column_int64(statement, 9);
     line->sent_ms = sqlite3_column_int64(statement, 10);
     line->confirmed_ms = sqlite3_column_int64(statement, 11);

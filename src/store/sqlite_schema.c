@@ -169,7 +169,7 @@ static const char *const migrations[] = {
     /* Amounts are blobs of 16 bytes, most significant first. */
     "CREATE TABLE payouts ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    "  rule INTEGER NOT NULL CHECK (rule IN (0, 1)),"
+    "  rule INTEGER NOT NULL CHECK (rule IN (0, 1, 2)),"
     "  budget BLOB NOT NULL CHECK (length(budget) = 16),"
     "  minimum BLOB NOT NULL CHECK (length(minimum) = 16),"
     "  threshold INTEGER NOT NULL,"
@@ -177,7 +177,8 @@ static const char *const migrations[] = {
     "  cancelled_ms INTEGER NOT NULL DEFAULT 0,"
     "  source BLOB CHECK (length(source) = 32)"
     ") STRICT;"
-    /* Counts and amounts never change. The state goes from 0 (planned) to 1 (sent) to 2. */
+    /* Counts and amounts never change. The state goes from 0 (planned) to 1 (sent) to 2. What
+     * another hub paid (rule 2) has state 2, no block and no amount. */
     "CREATE TABLE payout_lines ("
     "  payout INTEGER NOT NULL REFERENCES payouts (id),"
     "  account BLOB NOT NULL CHECK (length(account) = 32),"
@@ -193,7 +194,7 @@ static const char *const migrations[] = {
     "  sent_ms INTEGER NOT NULL DEFAULT 0,"
     "  confirmed_ms INTEGER NOT NULL DEFAULT 0,"
     "  PRIMARY KEY (payout, account),"
-    "  CHECK ((state = 0) = (block IS NULL))"
+    "  CHECK (CASE state WHEN 0 THEN block IS NULL WHEN 1 THEN block IS NOT NULL ELSE 1 END)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX payout_lines_by_account ON payout_lines (account);"
     "CREATE UNIQUE INDEX payout_lines_by_block ON payout_lines (block);",

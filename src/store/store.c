@@ -65,7 +65,7 @@ const char *credit_kind_name(enum credit_kind kind)
 
 const char *payout_rule_name(enum payout_rule rule)
 {
-    static const char *const names[PAYOUT_RULES] = {"works", "hashes"};
+    static const char *const names[PAYOUT_RULES] = {"works", "hashes", "original"};
     return names[rule];
 }
 

@@ -76,6 +76,8 @@ enum store_op_kind {
     STORE_PAYOUT_SENT,
     /** A line's block is confirmed; CONFLICT if it is not its block. */
     STORE_PAYOUT_CONFIRMED,
+    /** Records what another hub has paid; CONFLICT if one of the send ids is there already. */
+    STORE_PAYOUT_ORIGINAL,
     STORE_READ_PAYOUTS,
     STORE_READ_PAYOUT_LINES,
     /** Recomputes every total from the added rows; visit gets a text for each that differs. */
@@ -152,6 +154,12 @@ struct store_op {
             bool (*divide)(const struct payout_record *record, struct payout_line *lines,
                            size_t count);
         } payout_plan;
+        struct {
+            struct payout_record record;     /**< In: created_ms. Out: id, and how many lines are
+                                                  confirmed: those of known accounts. */
+            const struct payout_line *lines; /**< Account, works and send id. */
+            size_t count;
+        } payout_original;
         struct {
             int64_t id;
             struct account account; /**< TRY, SENT, CONFIRMED: whose line. */

@@ -494,6 +494,46 @@ def test_a_payout_of_many_accounts_is_read_and_imported_whole(pool, tmp_path):
     check(hub)
 
 
+def test_payouts_of_the_original_raise_snapshots_up_to_the_totals(pool, tmp_path):
+    hub = pool.hub
+    pool.work(ACCOUNT, 5)
+    pool.work(OTHER_ACCOUNT, 2)
+    pool.worker.close()
+    file = tmp_path / "payouts_2021-03-01_12-00-00.json"
+
+    def load(entries):
+        file.write_text(json.dumps(entries))
+        return "payout", "import-original", str(file)
+
+    first = {ACCOUNT: {"precache": 0, "ondemand": 3, "id": "one"},
+             OTHER_ACCOUNT: {"ondemand": 9, "id": "two"},
+             THIRD_ACCOUNT: {"precache": 9, "ondemand": 9, "id": "three"}}
+    assert "stop the hub" in fails(hub, *load(first))
+    assert hub.stop() == 0
+    assert run(hub, *load(first)) == {"id": 1, "imported": 2, "left_out": 1}
+    check(hub)
+    assert client(hub, ACCOUNT)["snapshot_ondemand"] == 3
+    assert client(hub, OTHER_ACCOUNT)["snapshot_ondemand"] == 2
+    assert "already" in fails(hub, *load(first))
+    assert run(hub, *load({ACCOUNT: {"ondemand": 1, "id": "four"}}))["imported"] == 1
+    assert client(hub, ACCOUNT)["snapshot_ondemand"] == 4
+    for wrong in ({}, [], {"x": {}}, {ACCOUNT: {"ondemand": 1}}, {ACCOUNT: {"id": "five"}, "y": 1},
+                  {ACCOUNT: {"ondemand": -1, "id": "six"}}, {ACCOUNT: {"ondemand": 1.5, "id": "six"}},
+                  {ACCOUNT: {"ondemand": 1e30, "id": "six"}}):
+        assert fails(hub, *load(wrong))
+    plan(hub, "7raw")
+    assert amounts(hub, 3) == {ACCOUNT: 7}
+    assert [payout["state"] for payout in run(hub, "payout", "list")] == [
+        "planned", "confirmed", "confirmed"]
+    # What is known to be paid is not raised: the snapshots have it already.
+    assert run(hub, *load({ACCOUNT: {"ondemand": 1, "id": "seven"}}))["imported"] == 1
+    assert client(hub, ACCOUNT)["snapshot_ondemand"] == 5
+    run(hub, "payout", "cancel", "3")
+    assert client(hub, ACCOUNT)["snapshot_ondemand"] == 4
+    assert "begun" in fails(hub, "payout", "cancel", "1")
+    check(hub)
+
+
 def test_commands_refuse_what_they_cannot_do(hub):
     for words in (["plan"], ["plan", "--budget", "x"], ["plan", "--budget", "-1"],
                   ["plan", "--budget", "1.5raw"], ["plan", "--budget", "1e3"],
