@@ -26,7 +26,7 @@ ALLOWED = {
 # State machines without I/O: no adapter, no socket, no clock, no thread.
 CORES = [
     re.compile(r"broker/(address|bucket|label|screen)\.[ch]"),
-    re.compile(r"hub/(core|dispatch)[^/]*\.[ch]"),
+    re.compile(r"hub/(core|dispatch|payout_share)[^/]*\.[ch]"),
     re.compile(r"node/(block_message|frontiers_reply)\.[ch]"),
     re.compile(r"worker/worker_core[^/]*\.[ch]"),
     re.compile(r"workserver/(queue_core|work_memory|rpc)[^/]*\.[ch]"),

@@ -73,6 +73,17 @@ void json_each_element(struct json_value array,
                        bool (*visit)(void *context, struct json_value element), void *context);
 
 /**
+ * Visits the members of an object in order, however many; a visitor returns false to stop. The same
+ * name may come twice.
+ * @param object a text that json_valid() has found right, or a value of type JSON_OBJECT; what is
+ * no object has no members
+ * @param visit gets the name as a value of type JSON_STRING
+ */
+void json_each_member(struct slice object,
+                      bool (*visit)(void *context, struct json_value name, struct json_value value),
+                      void *context);
+
+/**
  * Resolves the escapes of a string value.
  * @param value of type JSON_STRING, otherwise false is returned
  * @param text where at most size - 1 bytes of UTF-8 and a NUL go

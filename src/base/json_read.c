@@ -387,27 +387,45 @@ struct json_value json_find(const struct json_object *object, const char *name)
     return (struct json_value){JSON_ABSENT, {NULL, 0}};
 }
 
+/* A value without the white space around it. */
+static bool read_trimmed(struct cursor *cursor, struct json_value *value)
+{
+    skip_space(cursor);
+    const char *begin = cursor->at;
+    if (!read_value(cursor, 1, &value->type))
+        return false;
+    /* read_value() goes on to the next character that is no white space. */
+    const char *end = cursor->at;
+    while (end > begin && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\n' || end[-1] == '\r'))
+        end--;
+    value->text = (struct slice){begin, (size_t)(end - begin)};
+    return true;
+}
+
 void json_each_element(struct json_value array,
                        bool (*visit)(void *context, struct json_value element), void *context)
 {
+    struct json_value element;
     if (array.type != JSON_ARRAY)
         return;
     struct cursor cursor = {array.text.data + 1, array.text.data + array.text.length - 1};
-    for (;;) {
-        enum json_type type;
-        skip_space(&cursor);
-        const char *begin = cursor.at;
-        if (!read_value(&cursor, 1, &type))
-            return;
-        /* read_value() goes on to the next character that is no white space. */
-        const char *end = cursor.at;
-        while (end > begin &&
-               (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\n' || end[-1] == '\r'))
-            end--;
-        if (!visit(context, (struct json_value){type, {begin, (size_t)(end - begin)}}) ||
-            !take(&cursor, ','))
-            return;
-    }
+    while (read_trimmed(&cursor, &element) && visit(context, element) && take(&cursor, ','))
+        continue;
+}
+
+void json_each_member(struct slice object,
+                      bool (*visit)(void *context, struct json_value name, struct json_value value),
+                      void *context)
+{
+    struct json_value name = {JSON_STRING, {NULL, 0}};
+    struct json_value value;
+    struct cursor cursor = cursor_at(object);
+    skip_space(&cursor);
+    if (!take(&cursor, '{'))
+        return;
+    while (read_name(&cursor, &name.text) && read_trimmed(&cursor, &value) &&
+           visit(context, name, value) && take(&cursor, ','))
+        continue;
 }
 
 bool json_string(struct json_value value, char *text, size_t size, size_t *length)

@@ -90,15 +90,9 @@ bool admin_store_url(const struct invocation *invocation, char *url, size_t size
            error_set(error, ERROR_INVALID, "store: the URL may have at most %zu bytes", size - 1);
 }
 
-/* The hub's answer to one request, parsed: either a result or an error. */
-struct answer {
-    char *text; /* Owned; the object borrows it. */
-    struct json_object object;
-};
-
 static void keep_answer(void *context, struct slice json)
 {
-    struct answer *answer = context;
+    struct admin_answer *answer = context;
     answer->text = malloc(json.length + 1);
     if (answer->text == NULL)
         return;
@@ -107,8 +101,8 @@ static void keep_answer(void *context, struct slice json)
 }
 
 /* A running hub carries the command out itself; of a stopped one the store is opened. */
-static bool ask(const struct invocation *invocation, const char *request, struct answer *answer,
-                struct error *error)
+static bool ask(const struct invocation *invocation, const char *request,
+                struct admin_answer *answer, struct error *error)
 {
     char directory[DIRECTORY_SIZE];
     char url[DIRECTORY_SIZE + 1024];
@@ -124,7 +118,7 @@ static bool ask(const struct invocation *invocation, const char *request, struct
 }
 
 /* The member `result` of the answer; false with the hub's own words if it refused. */
-static bool read_result(struct answer *answer, struct json_value *result, struct error *error)
+static bool read_result(struct admin_answer *answer, struct json_value *result, struct error *error)
 {
     char text[sizeof error->text];
     size_t length;
@@ -138,7 +132,7 @@ static bool read_result(struct answer *answer, struct json_value *result, struct
            error_set(error, ERROR_SYSTEM, "the hub's answer has no result");
 }
 
-static int print_result(const struct invocation *invocation, struct json_value result)
+int admin_print(const struct invocation *invocation, struct json_value result)
 {
     char *text = NULL;
     if (!options_flag(invocation->options, "json"))
@@ -154,10 +148,10 @@ static int print_result(const struct invocation *invocation, struct json_value r
     return status;
 }
 
-/* Has a request carried out; what then is done with the result is the caller's. */
-static bool carry_out(const struct invocation *invocation, struct admin_request *request,
-                      struct answer *answer, struct json_value *result, struct error *error)
+bool admin_ask(const struct invocation *invocation, struct admin_request *request,
+               struct admin_answer *answer, struct json_value *result, struct error *error)
 {
+    answer->text = NULL;
     json_end_object(&request->writer);
     if (request->writer.overflow)
         return error_set(error, ERROR_INVALID, "the options are longer than %d bytes",
@@ -168,12 +162,12 @@ static bool carry_out(const struct invocation *invocation, struct admin_request 
 int admin_run_noting(const struct invocation *invocation, struct admin_request *request,
                      const char *note)
 {
-    struct answer answer = {0};
-    struct json_value result = {JSON_ABSENT, {NULL, 0}};
+    struct admin_answer answer = {0};
+    struct json_value result = {JSON_ABSENT, {"", 0}};
     struct error error;
     int status = EXIT_DONE;
-    if (carry_out(invocation, request, &answer, &result, &error))
-        status = print_result(invocation, result);
+    if (admin_ask(invocation, request, &answer, &result, &error))
+        status = admin_print(invocation, result);
     else
         status = command_fail(invocation, &error);
     free(answer.text);
@@ -190,33 +184,54 @@ int admin_run(const struct invocation *invocation, struct admin_request *request
 int admin_run_check(const struct invocation *invocation, struct admin_request *request,
                     const char *none)
 {
-    struct answer answer = {0};
-    struct json_value result = {JSON_ABSENT, {NULL, 0}};
+    struct admin_answer answer = {0};
+    struct json_value result = {JSON_ABSENT, {"", 0}};
     struct error error;
-    if (!carry_out(invocation, request, &answer, &result, &error)) {
+    if (!admin_ask(invocation, request, &answer, &result, &error)) {
         free(answer.text);
         return command_fail(invocation, &error);
     }
     const bool empty = slice_is(result.text, "[]");
     const bool json = options_flag(invocation->options, "json");
     const int printed =
-        empty && !json ? command_print(invocation, none) : print_result(invocation, result);
+        empty && !json ? command_print(invocation, none) : admin_print(invocation, result);
     free(answer.text);
     return empty ? printed : EXIT_FAILED;
 }
 
-static const struct command *const subcommands[] = {
-    &command_service_add,   &command_service_list,   &command_service_show,
-    &command_service_edit,  &command_service_rotate, &command_service_ban,
-    &command_service_unban, &command_service_remove, &command_credit_add,
-    &command_credit_list,   &command_client_list,    &command_client_show,
-    &command_client_ban,    &command_client_unban,   &command_connection_ban,
-    &command_audit,         &command_check,          &command_stats,
-    &command_backup,        &command_migrate,        NULL};
+static const struct command *const subcommands[] = {&command_service_add,
+                                                    &command_service_list,
+                                                    &command_service_show,
+                                                    &command_service_edit,
+                                                    &command_service_rotate,
+                                                    &command_service_ban,
+                                                    &command_service_unban,
+                                                    &command_service_remove,
+                                                    &command_credit_add,
+                                                    &command_credit_list,
+                                                    &command_client_list,
+                                                    &command_client_show,
+                                                    &command_client_ban,
+                                                    &command_client_unban,
+                                                    &command_connection_ban,
+                                                    &command_payout_plan,
+                                                    &command_payout_list,
+                                                    &command_payout_show,
+                                                    &command_payout_run,
+                                                    &command_payout_cancel,
+                                                    &command_payout_export,
+                                                    &command_payout_import,
+                                                    &command_payout_import_original,
+                                                    &command_audit,
+                                                    &command_check,
+                                                    &command_stats,
+                                                    &command_backup,
+                                                    &command_migrate,
+                                                    NULL};
 
 const struct command command_admin = {
     .name = "admin",
-    .summary = "Manage a hub: services, credits, clients, books",
+    .summary = "Manage a hub: services, credits, clients, payouts, books",
     .synopsis = "[OPTIONS] SUBCOMMAND …",
     .description = "Works on the hub of a data folder, whether it runs or not. Whatever changes "
                    "anything is written to the audit log.",

@@ -1,8 +1,9 @@
 /**
  * admin_internal: what the files of `dpow admin` share. A subcommand writes a request
  * (hub/admin.h), has it carried out, and prints the result. admin.c has the frame, admin_service.c
- * the commands on services, admin_books.c those on credits, clients and books; admin_migrate.c
- * works on the store itself.
+ * the commands on services, admin_books.c those on credits, clients and books, admin_payout.c
+ * those on payouts (payout_book.h), admin_payout_run.c pays them; admin_migrate.c works on the
+ * store itself.
  */
 #ifndef DPOW_CLI_ADMIN_INTERNAL_H
 #define DPOW_CLI_ADMIN_INTERNAL_H
@@ -39,6 +40,24 @@ int admin_run_noting(const struct invocation *invocation, struct admin_request *
 int admin_run_check(const struct invocation *invocation, struct admin_request *request,
                     const char *none);
 
+/** The hub's answer to one request. */
+struct admin_answer {
+    char *text; /**< Owned by the caller: free() it. */
+    struct json_object object;
+};
+
+/**
+ * Has a request carried out; what then is done with the result is the caller's.
+ * @param answer its text is set in any case
+ * @param result the member `result`; borrows the answer
+ * @return false with the hub's own words if it refused
+ */
+bool admin_ask(const struct invocation *invocation, struct admin_request *request,
+               struct admin_answer *answer, struct json_value *result, struct error *error);
+
+/** Prints a result: JSON if asked for, otherwise for people. @return an exit_status */
+int admin_print(const struct invocation *invocation, struct json_value result);
+
 /** The URL of the store that the options name, in a buffer. */
 bool admin_store_url(const struct invocation *invocation, char *url, size_t size,
                      struct error *error);
@@ -58,6 +77,14 @@ extern const struct command command_client_show;
 extern const struct command command_client_ban;
 extern const struct command command_client_unban;
 extern const struct command command_connection_ban;
+extern const struct command command_payout_plan;
+extern const struct command command_payout_list;
+extern const struct command command_payout_show;
+extern const struct command command_payout_run;
+extern const struct command command_payout_cancel;
+extern const struct command command_payout_export;
+extern const struct command command_payout_import;
+extern const struct command command_payout_import_original;
 extern const struct command command_audit;
 extern const struct command command_check;
 extern const struct command command_stats;

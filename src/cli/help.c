@@ -81,7 +81,7 @@ static void print_subcommands(FILE *out, const struct command *const *subcommand
 {
     (void)fprintf(out, "\nSubcommands:\n");
     for (size_t i = 0; subcommands[i] != NULL; i++)
-        (void)fprintf(out, "  %-20s %s\n", subcommands[i]->name, subcommands[i]->summary);
+        (void)fprintf(out, "  %-23s %s\n", subcommands[i]->name, subcommands[i]->summary);
 }
 
 void help_print(FILE *out, const char *name, const struct command *command,

@@ -4,7 +4,8 @@
  * A request is one object with `command`, `actor` (who gives it, for the audit log) and the fields
  * of the command; the answer is one object, `{"result":…}` or `{"error":…}`. admin.c has the table
  * of commands, admin_service.c those on services, admin_books.c those on credits, clients and
- * books. What changes anything is written to the audit log in the same transaction.
+ * books, admin_payout.c those on payouts. What changes anything is written to the audit log in the
+ * same transaction.
  *
  * One thread uses an admin.
  */

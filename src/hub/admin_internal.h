@@ -72,6 +72,16 @@ void admin_service_ban(struct admin_call *call);
 void admin_service_unban(struct admin_call *call);
 void admin_service_remove(struct admin_call *call);
 
+/* admin_payout.c */
+void admin_payout_plan(struct admin_call *call);
+void admin_payout_list(struct admin_call *call);
+void admin_payout_show(struct admin_call *call);
+void admin_payout_lines(struct admin_call *call);
+void admin_payout_cancel(struct admin_call *call);
+void admin_payout_try(struct admin_call *call);
+void admin_payout_sent(struct admin_call *call);
+void admin_payout_confirmed(struct admin_call *call);
+
 /* admin_books.c */
 void admin_credit_add(struct admin_call *call);
 void admin_credit_list(struct admin_call *call);

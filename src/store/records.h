@@ -5,6 +5,7 @@
 #ifndef DPOW_STORE_RECORDS_H
 #define DPOW_STORE_RECORDS_H
 
+#include "base/u128.h"
 #include "nano/account.h"
 #include "nano/counts.h"
 #include "nano/precache.h"
@@ -22,6 +23,7 @@ enum {
     STORE_COMMAND_SIZE = 513, /**< What it said, without secrets. */
     KEY_HASH_SIZE = 160,      /**< A hash of a key, in one of credential.h's forms, with its NUL. */
     SERVICE_KEYS_MAX = 4,     /**< Keys of one service that are valid at once. */
+    PAYOUT_SEND_ID_SIZE = 37, /**< A random UUID with its NUL. */
 };
 
 /** "For good", as the end of a ban or of a key. */
@@ -112,6 +114,54 @@ struct audit_record {
     int64_t at_ms;
     char actor[STORE_ACTOR_SIZE];
     char command[STORE_COMMAND_SIZE];
+};
+
+/** What a payout is in proportion to; ORIGINAL: to works, made by another hub, amounts not known.
+ */
+enum payout_rule { PAYOUT_WORKS, PAYOUT_HASHES, PAYOUT_ORIGINAL, PAYOUT_RULES };
+
+/** "works", "hashes", "original". */
+const char *payout_rule_name(enum payout_rule rule);
+
+/** How far the payment of one account is. */
+enum payout_state {
+    PAYOUT_PLANNED,   /**< Its amount is decided; if it was tried it may be in a block already. */
+    PAYOUT_SENT,      /**< A block sends it. */
+    PAYOUT_CONFIRMED, /**< The network has confirmed that block. */
+    PAYOUT_STATES
+};
+
+/** "planned", "sent", "confirmed". */
+const char *payout_state_name(enum payout_state state);
+
+/** What one account gets by a payout, and for what. */
+struct payout_line {
+    struct account account;
+    struct work_counts works;          /**< Paid by this line. */
+    struct work_counts hashes;         /**< Expected to be tried for these works. */
+    u128 amount;                       /**< Raw. */
+    char send_id[PAYOUT_SEND_ID_SIZE]; /**< By it a wallet knows a send that is repeated. */
+    enum payout_state state;
+    struct root block;    /**< The hash of its block, if it is sent. */
+    bool has_block;       /**< It is not known of what another hub paid. */
+    int64_t tried_ms;     /**< When a wallet was first told to send it; 0: never. */
+    int64_t sent_ms;      /**< When the block was known; 0: not yet. */
+    int64_t confirmed_ms; /**< When it was known to be confirmed; 0: not yet. */
+};
+
+/** A payout: what was due at one moment, and who gets how much for it. */
+struct payout_record {
+    int64_t id; /**< Given by the store, never reused. */
+    enum payout_rule rule;
+    u128 budget;                   /**< Raw. */
+    u128 minimum;                  /**< Raw; whoever would get less gets nothing yet. */
+    uint64_t threshold;            /**< Works of a type; fewer stay due. */
+    int64_t created_ms;            /**< When it was planned. */
+    int64_t cancelled_ms;          /**< 0: it is in force. */
+    bool has_source;               /**< Whether a run has begun; it cannot be cancelled then. */
+    struct account source;         /**< The account that pays. */
+    uint64_t lines[PAYOUT_STATES]; /**< By state. */
+    u128 amounts[PAYOUT_STATES];   /**< What these lines add up to. */
 };
 
 enum {

@@ -36,6 +36,10 @@ static bool apply_read(struct sqlite_backend *backend, struct store_op *op, stru
         return sqlite_read_clients(backend, op, error);
     case STORE_READ_AUDIT:
         return sqlite_read_audit(backend, op, error);
+    case STORE_READ_PAYOUTS:
+        return sqlite_read_payouts(backend, op, error);
+    case STORE_READ_PAYOUT_LINES:
+        return sqlite_read_payout_lines(backend, op, error);
     default:
         return sqlite_check(backend, op, error);
     }
@@ -66,6 +70,13 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_FRONTIER_IMPORT:
     case STORE_SERIES:
         return sqlite_apply_book(backend, op, error);
+    case STORE_PAYOUT_PLAN:
+    case STORE_PAYOUT_CANCEL:
+    case STORE_PAYOUT_TRY:
+    case STORE_PAYOUT_SENT:
+    case STORE_PAYOUT_CONFIRMED:
+    case STORE_PAYOUT_ORIGINAL:
+        return sqlite_apply_payout(backend, op, error);
     case STORE_NOTE:
         return true;
     case STORE_READ_BALANCE:
@@ -73,6 +84,8 @@ static bool apply_one(struct sqlite_backend *backend, struct store_op *op, struc
     case STORE_READ_CREDITS:
     case STORE_READ_CLIENTS:
     case STORE_READ_AUDIT:
+    case STORE_READ_PAYOUTS:
+    case STORE_READ_PAYOUT_LINES:
     case STORE_CHECK:
         return apply_read(backend, op, error);
     }

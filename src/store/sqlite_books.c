@@ -55,7 +55,8 @@ static bool count_invalid(struct sqlite_backend *backend, struct store_op *op, s
 }
 
 static bool add_opening(struct sqlite_backend *backend, const struct account *account,
-                        const struct work_counts *counts, struct error *error)
+                        const struct work_counts *counts, const struct work_counts *snapshot,
+                        struct error *error)
 {
     sqlite3_stmt *statement = backend->statements[OPENING_ADD];
     if (account != NULL)
@@ -65,6 +66,12 @@ static bool add_opening(struct sqlite_backend *backend, const struct account *ac
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)counts->of[WORK_PRECACHE]);
     (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)counts->of[WORK_ONDEMAND]);
     (void)sqlite3_bind_int64(statement, 4, clock_wall_ms());
+    for (int type = 0; type < WORK_TYPES; type++) {
+        if (snapshot != NULL)
+            (void)sqlite3_bind_int64(statement, 5 + type, (sqlite3_int64)snapshot->of[type]);
+        else
+            (void)sqlite3_bind_null(statement, 5 + type);
+    }
     return sqlite_run(backend, OPENING_ADD, error);
 }
 
@@ -85,7 +92,8 @@ static bool import_client(struct sqlite_backend *backend, struct store_op *op, s
     if (!sqlite_run_changing(backend, CLIENT_IMPORT, op, error))
         return false;
     return op->status == STORE_CONFLICT ||
-           add_opening(backend, &client->account, &totals->rewarded, error);
+           add_opening(backend, &client->account, &totals->rewarded,
+                       totals->has_snapshot ? &totals->snapshot : NULL, error);
 }
 
 static bool import_totals(struct sqlite_backend *backend, struct store_op *op, struct error *error)
@@ -96,7 +104,7 @@ static bool import_totals(struct sqlite_backend *backend, struct store_op *op, s
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)totals->of[WORK_ONDEMAND]);
     if (!sqlite_run_changing(backend, TOTALS_OPEN, op, error))
         return false;
-    return op->status == STORE_CONFLICT || add_opening(backend, NULL, totals, error);
+    return op->status == STORE_CONFLICT || add_opening(backend, NULL, totals, NULL, error);
 }
 
 static bool put_frontier(struct sqlite_backend *backend, enum statement which, struct store_op *op,

@@ -38,6 +38,31 @@ static const char *const checks[] = {
     " ON r.account = c.account WHERE c.hashes_precache <> coalesce(r.precache, 0)"
     " OR c.hashes_ondemand <> coalesce(r.ondemand, 0)",
 
+    /* Of a line, and of an opening, both counts are there or none. */
+    "SELECT 'client ' || hex(c.account) || ' has snapshots of ' || coalesce(c.snapshot_precache, 0)"
+    "  || ' and ' || coalesce(c.snapshot_ondemand, 0) || ' works instead of ' ||"
+    "  coalesce(p.precache, 0) || ' and ' || coalesce(p.ondemand, 0) FROM clients AS c LEFT JOIN"
+    " (SELECT account, sum(precache) AS precache, sum(ondemand) AS ondemand FROM"
+    "  (SELECT l.account, l.precache, l.ondemand FROM payout_lines AS l JOIN payouts AS o"
+    "   ON o.id = l.payout WHERE o.cancelled_ms = 0 UNION ALL"
+    "   SELECT account, snapshot_precache, snapshot_ondemand FROM openings"
+    "   WHERE snapshot_precache IS NOT NULL) GROUP BY account) AS p ON p.account = c.account"
+    " WHERE coalesce(c.snapshot_precache, 0) <> coalesce(p.precache, 0)"
+    " OR coalesce(c.snapshot_ondemand, 0) <> coalesce(p.ondemand, 0)",
+
+    "SELECT 'client ' || hex(c.account) || ' has snapshots of ' || c.snapshot_hashes_precache ||"
+    "  ' and ' || c.snapshot_hashes_ondemand || ' hashes instead of ' || coalesce(p.precache, 0) ||"
+    "  ' and ' || coalesce(p.ondemand, 0) FROM clients AS c LEFT JOIN"
+    " (SELECT l.account, sum(l.hashes_precache) AS precache, sum(l.hashes_ondemand) AS ondemand"
+    "  FROM payout_lines AS l JOIN payouts AS o ON o.id = l.payout WHERE o.cancelled_ms = 0"
+    "  GROUP BY l.account) AS p ON p.account = c.account"
+    " WHERE c.snapshot_hashes_precache <> coalesce(p.precache, 0)"
+    " OR c.snapshot_hashes_ondemand <> coalesce(p.ondemand, 0)",
+
+    "SELECT 'payout ' || l.payout || ' pays ' || hex(l.account) || ', which is no client'"
+    " FROM payout_lines AS l LEFT JOIN clients AS c ON c.account = l.account"
+    " WHERE c.account IS NULL",
+
     "SELECT 'account ' || hex(account) || ' was rewarded, but is no client' FROM"
     " (SELECT DISTINCT account FROM rewards EXCEPT SELECT account FROM clients)",
 
@@ -75,5 +100,5 @@ bool sqlite_check(struct sqlite_backend *backend, struct store_op *op, struct er
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         if (!check_one(backend, checks[i], op, error))
             return false;
-    return true;
+    return sqlite_check_payouts(backend, op, error);
 }

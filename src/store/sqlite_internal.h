@@ -2,9 +2,9 @@
  * sqlite_internal: what the files of the SQLite backend share. sqlite_backend.c opens the file and
  * sends each operation where it belongs: sqlite_works.c (works and rewards), sqlite_answers.c
  * (answers and credits), sqlite_services.c (services and keys), sqlite_books.c (what else is
- * written, and the audit log). sqlite_read.c reads, sqlite_check.c recomputes the totals,
- * sqlite_checkpoint.c keeps the log short, sqlite_schema.c has the tables, sqlite_statements.c the
- * statements and how values are bound.
+ * written, and the audit log), sqlite_payouts.c and sqlite_payout_*.c (payouts). sqlite_read.c
+ * reads, sqlite_check.c recomputes the totals, sqlite_checkpoint.c keeps the log short,
+ * sqlite_schema.c has the tables, sqlite_statements.c the statements and how values are bound.
  */
 #ifndef DPOW_STORE_SQLITE_INTERNAL_H
 #define DPOW_STORE_SQLITE_INTERNAL_H
@@ -107,6 +107,12 @@ void sqlite_bind_text(sqlite3_stmt *statement, int index, const char *text);
 bool sqlite_read_u64(sqlite3_stmt *statement, int column, uint64_t *value);
 bool sqlite_read_key(sqlite3_stmt *statement, int column, uint8_t key[32]);
 void sqlite_read_text(sqlite3_stmt *statement, int column, char *text, size_t size);
+/** Amounts: 16 bytes, most significant first. */
+void sqlite_bind_u128(sqlite3_stmt *statement, int index, u128 value);
+bool sqlite_read_u128(sqlite3_stmt *statement, int column, u128 *value);
+/** Runs a statement of sqlite_prepare() to its end and makes it ready for the next. */
+bool sqlite_step_through(struct sqlite_backend *backend, sqlite3_stmt *statement,
+                         struct error *error);
 
 /* sqlite_works.c, sqlite_answers.c, sqlite_services.c, sqlite_books.c */
 bool sqlite_apply_work(struct sqlite_backend *backend, struct store_op *op, struct error *error);
@@ -122,6 +128,19 @@ bool sqlite_add_credits(struct sqlite_backend *backend, struct credit_record *re
                         int64_t *balance, struct error *error);
 bool sqlite_write_audit(struct sqlite_backend *backend, const struct audit_record *record,
                         struct error *error);
+
+/* sqlite_payouts.c, sqlite_payout_plan.c, sqlite_payout_original.c */
+bool sqlite_apply_payout(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+bool sqlite_plan_payout(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+/** Adds a payout without lines, and sets its id. */
+bool sqlite_write_plan(struct sqlite_backend *backend, struct payout_record *record,
+                       struct error *error);
+bool sqlite_record_payout(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+bool sqlite_read_payouts(struct sqlite_backend *backend, struct store_op *op, struct error *error);
+bool sqlite_read_payout_lines(struct sqlite_backend *backend, struct store_op *op,
+                              struct error *error);
+/** What the lines of each payout add up to; a part of sqlite_check(). */
+bool sqlite_check_payouts(struct sqlite_backend *backend, struct store_op *op, struct error *error);
 
 /* sqlite_read.c, sqlite_check.c */
 bool sqlite_read_credits(struct sqlite_backend *backend, struct store_op *op, struct error *error);

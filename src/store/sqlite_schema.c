@@ -157,6 +157,48 @@ static const char *const migrations[] = {
     "  latency BLOB NOT NULL,"
     "  PRIMARY KEY (resolution, start_s)"
     ") STRICT, WITHOUT ROWID;",
+
+    "ALTER TABLE clients ADD COLUMN snapshot_hashes_precache INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE clients ADD COLUMN snapshot_hashes_ondemand INTEGER NOT NULL DEFAULT 0;"
+    /* What another system had paid already; NULL if it never had paid. */
+    "ALTER TABLE openings ADD COLUMN snapshot_precache INTEGER;"
+    "ALTER TABLE openings ADD COLUMN snapshot_ondemand INTEGER;"
+    "INSERT INTO openings (account, precache, ondemand, created_ms, snapshot_precache,"
+    " snapshot_ondemand) SELECT account, 0, 0, 0, coalesce(snapshot_precache, 0),"
+    " coalesce(snapshot_ondemand, 0) FROM clients"
+    " WHERE snapshot_precache IS NOT NULL OR snapshot_ondemand IS NOT NULL;"
+    /* Amounts are blobs of 16 bytes, most significant first. */
+    "CREATE TABLE payouts ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  rule INTEGER NOT NULL CHECK (rule IN (0, 1, 2)),"
+    "  budget BLOB NOT NULL CHECK (length(budget) = 16),"
+    "  minimum BLOB NOT NULL CHECK (length(minimum) = 16),"
+    "  threshold INTEGER NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  cancelled_ms INTEGER NOT NULL DEFAULT 0,"
+    "  source BLOB CHECK (length(source) = 32)"
+    ") STRICT;"
+    /* Counts and amounts never change. The state goes from 0 (planned) to 1 (sent) to 2. What
+     * another hub paid (rule 2) has state 2, no block and no amount. */
+    "CREATE TABLE payout_lines ("
+    "  payout INTEGER NOT NULL REFERENCES payouts (id),"
+    "  account BLOB NOT NULL CHECK (length(account) = 32),"
+    "  precache INTEGER NOT NULL CHECK (precache >= 0),"
+    "  ondemand INTEGER NOT NULL CHECK (ondemand >= 0),"
+    "  hashes_precache INTEGER NOT NULL,"
+    "  hashes_ondemand INTEGER NOT NULL,"
+    "  amount BLOB NOT NULL CHECK (length(amount) = 16),"
+    "  send_id TEXT NOT NULL UNIQUE,"
+    "  state INTEGER NOT NULL DEFAULT 0 CHECK (state IN (0, 1, 2)),"
+    "  block BLOB CHECK (length(block) = 32),"
+    "  tried_ms INTEGER NOT NULL DEFAULT 0,"
+    "  sent_ms INTEGER NOT NULL DEFAULT 0,"
+    "  confirmed_ms INTEGER NOT NULL DEFAULT 0,"
+    "  PRIMARY KEY (payout, account),"
+    "  CHECK (CASE state WHEN 0 THEN block IS NULL WHEN 1 THEN block IS NOT NULL ELSE 1 END)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX payout_lines_by_account ON payout_lines (account);"
+    "CREATE UNIQUE INDEX payout_lines_by_block ON payout_lines (block);",
 };
 
 enum { VERSION = sizeof migrations / sizeof migrations[0] };

@@ -63,8 +63,8 @@ static const char *const statement_texts[STATEMENTS] = {
     [CLIENT_IMPORT] = "INSERT INTO clients (account, precache, ondemand, snapshot_precache,"
                       " snapshot_ondemand, last_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                       " ON CONFLICT (account) DO NOTHING",
-    [OPENING_ADD] = "INSERT INTO openings (account, precache, ondemand, created_ms)"
-                    " VALUES (?1, ?2, ?3, ?4)",
+    [OPENING_ADD] = "INSERT INTO openings (account, precache, ondemand, created_ms,"
+                    " snapshot_precache, snapshot_ondemand) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [TOTALS_OPEN] = "UPDATE totals SET rewarded = rewarded + iif(type = 0, ?1, ?2)"
                     " WHERE NOT EXISTS (SELECT 1 FROM openings WHERE account IS NULL)",
     [FRONTIER_PUT] = "INSERT OR REPLACE INTO frontiers VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -124,15 +124,7 @@ bool sqlite_finish(struct sqlite_backend *backend, sqlite3_stmt *statement, int 
 
 bool sqlite_run(struct sqlite_backend *backend, enum statement which, struct error *error)
 {
-    sqlite3_stmt *statement = backend->statements[which];
-    int status;
-    do {
-        status = sqlite3_step(statement);
-    } while (status == SQLITE_ROW);
-    if (status != SQLITE_DONE)
-        (void)sqlite_failed(backend->database, "cannot write", error);
-    (void)sqlite3_reset(statement);
-    return status == SQLITE_DONE;
+    return sqlite_step_through(backend, backend->statements[which], error);
 }
 
 bool sqlite_run_changing(struct sqlite_backend *backend, enum statement which, struct store_op *op,
@@ -151,6 +143,38 @@ void sqlite_bind_u64(sqlite3_stmt *statement, int index, uint64_t value)
     for (int i = 7; i >= 0; i--, value >>= 8)
         bytes[i] = (uint8_t)value;
     (void)sqlite3_bind_blob(statement, index, bytes, sizeof bytes, SQLITE_TRANSIENT);
+}
+
+void sqlite_bind_u128(sqlite3_stmt *statement, int index, u128 value)
+{
+    uint8_t bytes[16];
+    for (int i = 15; i >= 0; i--, value >>= 8)
+        bytes[i] = (uint8_t)value;
+    (void)sqlite3_bind_blob(statement, index, bytes, sizeof bytes, SQLITE_TRANSIENT);
+}
+
+bool sqlite_read_u128(sqlite3_stmt *statement, int column, u128 *value)
+{
+    const uint8_t *bytes = sqlite3_column_blob(statement, column);
+    if (bytes == NULL || sqlite3_column_bytes(statement, column) != 16)
+        return false;
+    *value = 0;
+    for (int i = 0; i < 16; i++)
+        *value = *value << 8 | bytes[i];
+    return true;
+}
+
+bool sqlite_step_through(struct sqlite_backend *backend, sqlite3_stmt *statement,
+                         struct error *error)
+{
+    int status;
+    do {
+        status = sqlite3_step(statement);
+    } while (status == SQLITE_ROW);
+    if (status != SQLITE_DONE)
+        (void)sqlite_failed(backend->database, "cannot write", error);
+    (void)sqlite3_reset(statement);
+    return status == SQLITE_DONE;
 }
 
 void sqlite_bind_key(sqlite3_stmt *statement, int index, const uint8_t key[32])

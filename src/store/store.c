@@ -63,6 +63,18 @@ const char *credit_kind_name(enum credit_kind kind)
     return names[kind];
 }
 
+const char *payout_rule_name(enum payout_rule rule)
+{
+    static const char *const names[PAYOUT_RULES] = {"works", "hashes", "original"};
+    return names[rule];
+}
+
+const char *payout_state_name(enum payout_state state)
+{
+    static const char *const names[PAYOUT_STATES] = {"planned", "sent", "confirmed"};
+    return names[state];
+}
+
 /* The condition waits by the monotonic clock: a clock that is set must not stretch a pause. */
 static bool init_condition(pthread_cond_t *condition)
 {

@@ -9,8 +9,8 @@
  * synchronisation.
  *
  * Money and merit are kept twice: as totals that are read, and as rows that are only ever added
- * (`answers`, `credit_entries`, `rewards`, `openings`), from which STORE_CHECK recomputes every
- * total.
+ * (`answers`, `credit_entries`, `rewards`, `openings`, `payout_lines`), from which STORE_CHECK
+ * recomputes every total.
  *
  * This layer includes `base` and `nano` only.
  */
@@ -66,6 +66,22 @@ enum store_op_kind {
     STORE_READ_AUDIT,
     /** The sums of a service's credit account. */
     STORE_READ_BALANCE,
+    /** Freezes what is due and divides a budget among it; CONFLICT if nobody is paid. */
+    STORE_PAYOUT_PLAN,
+    /** Takes a plan back; CONFLICT if there is none, it is cancelled, or a payment was begun. */
+    STORE_PAYOUT_CANCEL,
+    /** Before a line's payment: CONFLICT if the line is not planned, the plan is cancelled, or was
+     *  begun from another account. */
+    STORE_PAYOUT_TRY,
+    /** A line's block is known. Again with the same block it changes nothing and is DONE; CONFLICT
+     *  if the line has another, another line has this one, or there is no such line in force. */
+    STORE_PAYOUT_SENT,
+    /** A line's block is confirmed; CONFLICT if it is not its block. */
+    STORE_PAYOUT_CONFIRMED,
+    /** Records what another hub has paid; CONFLICT if one of the send ids is there already. */
+    STORE_PAYOUT_ORIGINAL,
+    STORE_READ_PAYOUTS,
+    STORE_READ_PAYOUT_LINES,
     /** Recomputes every total from the added rows; visit gets a text for each that differs. */
     STORE_CHECK,
 };
@@ -129,8 +145,37 @@ struct store_op {
         struct frontier_record frontier;
         const struct series_record *series;
         struct {
+            struct payout_record record; /**< In: rule, budget, minimum, threshold, created_ms. Out:
+                                              all else. */
+            const struct account *excluded; /**< Who is not to be paid, but stays due. */
+            size_t excluded_count;
+            /**
+             * Sets the amounts of the lines, which have account and counts, in ascending order of
+             * the accounts; 0 stays due. On the store's thread; again if it must try again.
+             * @return false if memory is short or the numbers are too large
+             */
+            bool (*divide)(const struct payout_record *record, struct payout_line *lines,
+                           size_t count);
+        } payout_plan;
+        struct {
+            struct payout_record record;     /**< In: created_ms. Out: id, and how many lines are
+                                                  confirmed: those of known accounts. */
+            const struct payout_line *lines; /**< Account, works and send id. */
+            size_t count;
+        } payout_original;
+        struct {
+            int64_t id;
+            struct account account; /**< TRY, SENT, CONFIRMED: whose line. */
+            struct account source;  /**< TRY. */
+            struct root block;      /**< SENT, CONFIRMED. */
+            int64_t now_ms;
+        } payout;
+        struct {
             int64_t service_id;            /**< READ_CREDITS: whose; 0 for all. */
-            const struct account *account; /**< READ_CLIENTS: the only one; NULL for all. */
+            const struct account *account; /**< READ_CLIENTS: the only one; NULL for all.
+                                                READ_PAYOUT_LINES: those after it. */
+            int64_t payout_id;             /**< READ_PAYOUTS: the only one; 0 for all.
+                                                READ_PAYOUT_LINES: whose. */
             size_t limit;                  /**< Rows, the newest. */
             /** Before the first row; again, and all rows with it, if the store must try again. */
             void (*begin)(void *context);
@@ -138,6 +183,8 @@ struct store_op {
                 void (*credit)(void *context, const struct credit_record *record);
                 void (*client)(void *context, const struct client_record *record);
                 void (*audit)(void *context, const struct audit_record *record);
+                void (*payout)(void *context, const struct payout_record *record);
+                void (*payout_line)(void *context, const struct payout_line *line);
                 void (*fault)(void *context, const char *text);
             } visit;
             void *context;

@@ -66,6 +66,13 @@ TESTED_ELSEWHERE = {
     19: [("integration/test_resilience.py",
           "test_a_killed_broker_comes_back_and_the_wait_goes_on"),
          ("integration/test_resilience.py", "test_health_tells_of_a_missing_broker")],
+    21: [("integration/test_payout.py",
+          "test_defect_21_killed_at_any_step_and_run_again_nobody_is_paid_twice"),
+         ("integration/test_payout.py", "test_killed_at_any_moment_with_the_hub_stopped_too"),
+         ("unit/store/test_payouts.c", "a_cancelled_plan_was_never_there")],
+    22: [("integration/test_payout.py",
+          "test_defect_22_amounts_are_exact_where_doubles_are_not"),
+         ("unit/hub/test_payout_share.c", "any_budget_is_paid_exactly_in_whatever_order")],
     23: [("unit/worker/test_worker_identity.c", "an_id_lasts")],
     24: [("unit/nano/test_message.c", "only_the_protocols_topics_are_known")],
     25: [("integration/test_main_job.py",
@@ -98,8 +105,6 @@ PRECACHE = {4, 5, 6}
 # Made with what they are about, and why they are not here.
 OTHER_ISSUES = {
     16: "waste by broadcast: measured with dispatch, which has its own tests",
-    21: "payouts: a plan's crash and rerun",
-    22: "payouts: exact amounts",
 }
 
 # Nothing that a program does.

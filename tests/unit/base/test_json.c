@@ -196,6 +196,45 @@ static struct json_value value_of(struct json_object *object, const char *text)
     return json_find(object, "v");
 }
 
+/* Members as text, each as name=value; it stops behind one with the name "stop". */
+static bool note_member(void *context, struct json_value name, struct json_value value)
+{
+    char *text = context;
+    const size_t length = strlen(text);
+    (void)snprintf(text + length, 2048 - length, "%.*s=%.*s;", (int)name.text.length,
+                   name.text.data, (int)value.text.length, value.text.data);
+    return !slice_is(name.text, "\"stop\"");
+}
+
+static void any_number_of_members_is_visited_in_order(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *visited;
+    } examples[] = {
+        {" { \"a\" : 1 , \"b\":{\"c\":[2]}\t} ", "\"a\"=1;\"b\"={\"c\":[2]};"},
+        {"{\"a\":1,\"stop\":2,\"b\":3}", "\"a\"=1;\"stop\"=2;"},
+        {"{\"a\":null,\"a\":\"}\"}", "\"a\"=null;\"a\"=\"}\";"},
+        {"{}", ""},
+        {"[1]", ""},
+        {"", ""},
+    };
+    char text[2048];
+    char json[2048] = "{\"x\":0";
+    (void)state;
+    for (size_t i = 0; i < COUNT(examples); i++) {
+        text[0] = '\0';
+        json_each_member(slice_of(examples[i].json), note_member, text);
+        assert_string_equal(text, examples[i].visited);
+    }
+    for (int i = 0; i < 2 * JSON_MEMBERS_MAX; i++)
+        (void)snprintf(json + strlen(json), sizeof json - strlen(json), ",\"x\":0");
+    (void)snprintf(json + strlen(json), sizeof json - strlen(json), "}");
+    text[0] = '\0';
+    json_each_member(slice_of(json), note_member, text);
+    assert_int_equal(strlen(text), (2 * JSON_MEMBERS_MAX + 1) * strlen("\"x\"=0;"));
+}
+
 static void strings_are_resolved_if_they_fit(void **state)
 {
     (void)state;
@@ -409,6 +448,7 @@ int main(void)
         cmocka_unit_test(depth_and_members_are_limited),
         cmocka_unit_test(members_are_found_with_their_text_to_the_letter),
         cmocka_unit_test(elements_of_an_array_come_in_order_to_the_letter),
+        cmocka_unit_test(any_number_of_members_is_visited_in_order),
         cmocka_unit_test(strings_are_resolved_if_they_fit),
         cmocka_unit_test(numbers_are_read_from_numbers_and_strings),
         cmocka_unit_test(long_numbers_are_refused),
