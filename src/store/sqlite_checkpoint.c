@@ -5,8 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* The log is copied every 8,000 pages (32 MiB). */
-enum { LONG_PAGES = 8000 };
+/* The log is copied every 300 pages (1.2 MiB): its writes delay those of commits, the more the more
+ * there is. At 4,000 works a second the p99 of a round trip was 3.0 ms, with 1,000 pages 3.8, with
+ * 8,000 6.3. */
+enum { LONG_PAGES = 300 };
 
 enum state { IDLE, COPYING, COPIED, STOPPING };
 
