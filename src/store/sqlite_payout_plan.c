@@ -78,8 +78,8 @@ static bool read_dues(struct sqlite_backend *backend, struct plan *plan, struct 
     return sqlite_finish(backend, statement, status, error);
 }
 
-/* Keeps the lines that are paid; they add up to no more than the budget. */
-static bool keep_paid(struct plan *plan, struct payout_record *record, struct error *error)
+/* Keeps the lines that are paid; false if they add up to more than the budget. */
+static bool keep_paid(struct plan *plan, struct payout_record *record)
 {
     size_t kept = 0;
     u128 *sum = &record->amounts[PAYOUT_PLANNED];
@@ -87,7 +87,7 @@ static bool keep_paid(struct plan *plan, struct payout_record *record, struct er
         if (plan->lines[i].amount == 0)
             continue;
         if (!u128_add(*sum, plan->lines[i].amount, sum) || *sum > record->budget)
-            return error_set(error, ERROR_INVALID, "the amounts of a payout exceed its budget");
+            return false;
         plan->lines[kept++] = plan->lines[i];
     }
     plan->count = kept;
@@ -177,10 +177,11 @@ bool sqlite_plan_payout(struct sqlite_backend *backend, struct store_op *op, str
     memset(record->lines, 0, sizeof record->lines);
     memset(record->amounts, 0, sizeof record->amounts);
     bool good = read_dues(backend, &plan, error);
-    if (good && plan.count > 0 && !op->payout_plan.divide(record, plan.lines, plan.count))
-        good = error_set(error, ERROR_MEMORY, "no memory to divide a payout's budget");
-    good = good && keep_paid(&plan, record, error);
-    if (good && plan.count == 0)
+    /* What cannot be divided is no failure of the store, which would try it again for ever. */
+    const bool divided = good && plan.count > 0 &&
+                         op->payout_plan.divide(record, plan.lines, plan.count) &&
+                         keep_paid(&plan, record) && plan.count > 0;
+    if (good && !divided)
         op->status = STORE_CONFLICT;
     else
         good = good && sqlite_write_plan(backend, record, error) &&
