@@ -17,7 +17,7 @@ struct text {
 
 static void append(struct text *text, const char *data, size_t length)
 {
-    if (text->length + length + 1 > text->size) {
+    if (text->data == NULL || text->length + length + 1 > text->size) {
         const size_t size = 2 * (text->length + length + 1);
         char *grown = text->failed ? NULL : realloc(text->data, size);
         if (grown == NULL) {
