@@ -27,13 +27,27 @@ packages_missing() {
     done
 }
 
-# Debian starts a server of its own when one is installed. The hub runs its broker itself, and the
-# other would hold its port; tests start the Redis that they need.
-stop_distribution_server() {
+# Debian starts a server when it installs one. The hub runs its broker itself, and tests the Redis and
+# the nginx that they need: the others would hold their ports, and one that cannot start would fail
+# the installation. /usr/sbin/policy-rc.d is Debian's own way to say so.
+install_without_starting() {
+    local policy=/usr/sbin/policy-rc.d made=no status=0
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made=yes
+    fi
+    apt-get install -y -qq --no-install-recommends "$@" >&2 || status=$?
+    if [ "$made" = yes ]; then
+        rm -f "$policy"
+    fi
+    return "$status"
+}
+
+# Nor shall they start with the machine.
+disable_distribution_server() {
     if [ -d /run/systemd/system ]; then
-        systemctl disable --now --quiet "$1.service"
-    elif [ -x "/etc/init.d/$1" ]; then
-        "/etc/init.d/$1" stop >&2 || true
+        systemctl disable --quiet "$1.service"
     fi
 }
 
@@ -56,11 +70,11 @@ packages_install() {
     echo "Installing ${missing[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq >&2
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+    install_without_starting "${missing[@]}"
     local server
-    for server in mosquitto redis-server; do
-        if [[ " ${missing[*]} " == *" $server "* ]]; then
-            stop_distribution_server "$server"
+    for server in mosquitto nginx redis-server; do
+        if [[ " ${missing[*]} " == *" $server"* ]]; then
+            disable_distribution_server "$server"
         fi
     done
 }
